@@ -1,0 +1,1 @@
+//! `plugins.toml`: from text to checked settings.
