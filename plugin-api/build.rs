@@ -12,5 +12,8 @@ fn main() {
         .and_then(|output| String::from_utf8(output.stdout).ok())
         .unwrap_or_else(|| "unknown".into());
     println!("cargo::rustc-env=PLUGIN_API_RUSTC={}", version.trim());
-    println!("cargo::rustc-env=PLUGIN_API_TARGET={}", std::env::var("TARGET").unwrap_or_default());
+    println!(
+        "cargo::rustc-env=PLUGIN_API_TARGET={}",
+        std::env::var("TARGET").unwrap_or_default()
+    );
 }

@@ -1,1 +1,12 @@
-//! Under construction.
+//! The host: it loads plugins, runs every hub's resources through one pool engine, and serves the providers.
+//!
+//! Layers, each of which knows only those below it: [`gateway`] → [`dispatch`] → [`manager`] → [`pool`] →
+//! [`plugin`]. [`config`] is plain data for all of them; [`cli`] puts them together.
+
+pub mod cli;
+pub mod config;
+pub mod dispatch;
+pub mod gateway;
+pub mod manager;
+pub mod plugin;
+pub mod pool;

@@ -1,3 +1,5 @@
-//! Under construction.
+//! The binary `gleitzeit`: everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    gleitzeit::cli::main()
+}

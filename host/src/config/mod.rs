@@ -1,0 +1,5 @@
+//! `plugins.toml`: from text to checked settings.
+
+pub mod settings;
+
+pub use settings::Settings;

@@ -1,0 +1,1 @@
+//! From a method or a route to a provider's answer.

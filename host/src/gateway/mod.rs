@@ -1,0 +1,1 @@
+//! HTTP: JSON-RPC, the providers' surfaces, health and metrics.

@@ -1,0 +1,1 @@
+//! All hubs and providers: bindings, verbs over many instances, draining, events.

@@ -1,0 +1,3 @@
+//! From a file to a running plugin.
+
+pub mod driver;
