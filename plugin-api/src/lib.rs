@@ -13,6 +13,8 @@ pub mod abi;
 pub mod context;
 pub mod contract;
 pub mod host;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod hub;
 pub mod manifest;
 pub mod provider;
