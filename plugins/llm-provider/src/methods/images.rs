@@ -14,9 +14,8 @@ pub(super) fn base64(picture: &str) -> Result<&str, LlmError> {
             .ok_or_else(refused)?,
         None => picture,
     };
-    // Only the beginning is tried: a picture may have megabytes, and the instance decodes it all anyway.
-    let head = data.get(..data.len().min(64) / 4 * 4).ok_or_else(refused)?;
-    if data.is_empty() || (STANDARD.decode(head).is_err() && !head.is_empty()) {
+    // All of it, because the beginning of a path may well look like base64.
+    if data.is_empty() || STANDARD.decode(data).is_err() {
         return Err(refused());
     }
     Ok(data)
