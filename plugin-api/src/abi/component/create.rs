@@ -36,7 +36,7 @@ pub fn create_provider<P: Provider>(message: &[u8], host: RawHostBox) -> Result<
 }
 
 /// Builds a hub, on this runtime if there is one.
-pub(crate) fn create_hub_on<H: Hub>(
+fn create_hub_on<H: Hub>(
     message: &[u8],
     host: RawHostBox,
     runtime: Option<Handle>,
@@ -48,7 +48,7 @@ pub(crate) fn create_hub_on<H: Hub>(
 }
 
 /// Builds a provider, on this runtime if there is one.
-pub(crate) fn create_provider_on<P: Provider>(
+fn create_provider_on<P: Provider>(
     message: &[u8],
     host: RawHostBox,
     runtime: Option<Handle>,

@@ -18,5 +18,3 @@ mod shim;
 pub mod trace;
 
 pub use create::{create_hub, create_provider};
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use create::{create_hub_on, create_provider_on};
