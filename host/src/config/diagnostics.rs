@@ -1,5 +1,6 @@
 //! Mistakes in the settings, all of them at once, each with its place and the way out.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct Mistake {
     pub label: String,
     /// What to do.
     pub help: Option<String>,
+    /// Whether the text there could not even be parsed.
+    pub(super) syntax: bool,
 }
 
 impl Mistake {
@@ -29,6 +32,7 @@ impl Mistake {
             place: None,
             label: String::new(),
             help: None,
+            syntax: false,
         }
     }
 
@@ -64,6 +68,7 @@ impl Diagnostics {
                 .map(|place| (sources.source(place).map(|s| s.name.clone()), place.span().start))
         });
         mistakes.dedup();
+        only_the_cause(&sources, &mut mistakes);
         Self { sources, mistakes }
     }
 
@@ -80,11 +85,11 @@ impl Diagnostics {
     /// For people: every mistake with its line, a caret and a suggestion. `colour` is for terminals; without it
     /// the text is plain ASCII graphics.
     pub fn render(&self, colour: bool, width: usize) -> String {
-        let theme = if colour {
-            GraphicalTheme::unicode()
-        } else {
-            GraphicalTheme::none()
-        };
+        let mut theme = GraphicalTheme::unicode();
+        if !colour {
+            theme = GraphicalTheme::none();
+            theme.characters.underbar = '^';
+        }
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(width)
             .with_links(false)
@@ -128,6 +133,27 @@ impl Diagnostics {
         };
         self.mistakes.iter().map(mistake).collect()
     }
+}
+
+/// On a line that could not be parsed, everything but the first thing the parser stumbled over is its echo.
+fn only_the_cause(sources: &SourceMap, mistakes: &mut Vec<Mistake>) {
+    let line = |mistake: &Mistake| {
+        let place = mistake.place.as_ref()?;
+        let (line, _) = sources.line_and_column(place)?;
+        Some((place.source_index(), line))
+    };
+    let mut broken = BTreeMap::new();
+    for (index, mistake) in mistakes.iter().enumerate().filter(|(_, mistake)| mistake.syntax) {
+        if let Some(line) = line(mistake) {
+            broken.entry(line).or_insert(index);
+        }
+    }
+    let mut index = 0;
+    mistakes.retain(|mistake| {
+        let cause = line(mistake).and_then(|line| broken.get(&line));
+        index += 1;
+        cause.is_none_or(|cause| *cause == index - 1)
+    });
 }
 
 impl fmt::Display for Diagnostics {

@@ -9,7 +9,7 @@ use super::settings::{HostSettings, Settings};
 use super::source::SourceMap;
 use super::sources::{self, Sources};
 use super::tree::{Kind, Node, Step, dotted, steps};
-use super::{overrides, parse, plugins, rules, schema, validate};
+use super::{overrides, parse, plugins, rules, validate};
 
 /// Settings that are read and merged, and not yet checked.
 ///
@@ -159,16 +159,16 @@ impl Draft {
     /// Reports what does not fit the schema, and takes it out, so that the rules can look at the rest. In a text
     /// that did not even parse, a missing key says nothing: the parser may have lost it.
     fn prune(&mut self, broken: bool) {
-        let schema = schema::of_file();
         for round in 0.. {
-            let found = validate::validate(&schema, &self.tree, &self.tree, &[]);
+            let found = validate::validate_file(&self.tree);
             if found.is_empty() {
                 return;
             }
             let mut paths: Vec<Vec<Step>> = Vec::new();
             for misfit in found {
                 paths.push(misfit.path);
-                if round == 0 && !(broken && misfit.missing) {
+                let lost = broken && misfit.missing.is_some();
+                if round == 0 && !misfit.silent && !lost {
                     self.mistakes.push(misfit.mistake);
                 }
             }

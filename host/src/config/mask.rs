@@ -24,7 +24,7 @@ pub(super) fn blot_out_secrets(text: &str) -> String {
             quote @ (b'"' | b'\'') => {
                 let (start, end, next) = quoted(&bytes, position, quote);
                 let key = key_before(&bytes, position);
-                if sounds_secret(&key) || (in_secrets && !key.is_empty() && !is_reference(&key)) {
+                if names_secret(&key, in_secrets) {
                     blot(&mut bytes[start..end]);
                 } else {
                     blot_userinfo(&mut bytes[start..end]);
@@ -35,8 +35,12 @@ pub(super) fn blot_out_secrets(text: &str) -> String {
                 let key = key_before(&bytes, position + 1);
                 let unquoted = bytes.get(position + 1).is_some_and(u8::is_ascii_alphanumeric);
                 let length = word_length(&bytes[position + 1..]);
+                let secret = names_secret(&key, in_secrets);
+                if names_secret(&key, false) {
+                    position = blot_brackets(&mut bytes, position + 1);
+                }
                 // Not TOML, but what a flag or a variable looks like: `key=value` without quotes.
-                if unquoted && sounds_secret(&key) {
+                if unquoted && secret {
                     blot(&mut bytes[position + 1..position + 1 + length]);
                 } else if unquoted {
                     blot_userinfo(&mut bytes[position + 1..position + 1 + length]);
@@ -68,6 +72,17 @@ pub(super) fn sounds_secret(key: &str) -> bool {
         "bearer",
     ];
     key.split('_').any(|part| words.contains(&part)) && !key.starts_with("max_") && !key.ends_with("_tokens")
+}
+
+/// Whether a dotted key, or a variable's name, leads to a secret itself.
+fn names_secret(key: &str, in_secrets: bool) -> bool {
+    let key = key.to_ascii_lowercase().replace("__", ".");
+    let (tables, last) = key.rsplit_once('.').unwrap_or(("", &key));
+    let in_secrets = in_secrets
+        || tables
+            .split('.')
+            .any(|table| matches!(table, "secrets" | "gleitzeit_secrets"));
+    sounds_secret(last) || (in_secrets && !last.is_empty() && !is_reference(last))
 }
 
 fn is_reference(key: &str) -> bool {
@@ -113,7 +128,7 @@ fn quoted(bytes: &[u8], position: usize, quote: u8) -> (usize, usize, usize) {
     (start, end, end.max(position + 1))
 }
 
-/// The last part of the key whose value begins here: what stands before the `=` (or `:`) before it.
+/// The dotted key whose value begins here: what stands before the `=` (or `:`) before it.
 fn key_before(bytes: &[u8], position: usize) -> String {
     let before = bytes[..position].trim_ascii_end();
     let Some(before) = before.strip_suffix(b"=").or_else(|| before.strip_suffix(b":")) else {
@@ -124,9 +139,36 @@ fn key_before(bytes: &[u8], position: usize) -> String {
         .strip_suffix(b"\"")
         .or_else(|| before.strip_suffix(b"'"))
         .unwrap_or(before);
-    let word = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let word = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let length = before.iter().rev().take_while(word).count();
     String::from_utf8_lossy(&before[before.len() - length..]).into_owned()
+}
+
+/// Blots out a list or table that begins at or after a position, and returns where it ends.
+fn blot_brackets(bytes: &mut [u8], position: usize) -> usize {
+    let start = position + bytes[position..].iter().take_while(|byte| **byte == b' ').count();
+    if !matches!(bytes.get(start), Some(b'[' | b'{')) {
+        return position - 1;
+    }
+    let mut depth = 0;
+    let mut end = start;
+    while end < bytes.len() {
+        match bytes[end] {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth -= 1,
+            quote @ (b'"' | b'\'') => {
+                end = quoted(bytes, end, quote).2;
+                continue;
+            }
+            _ => {}
+        }
+        end += 1;
+        if depth == 0 {
+            break;
+        }
+    }
+    blot(&mut bytes[start..end]);
+    end - 1
 }
 
 /// `http://user:password@host`: everything between `//` and `@`.
@@ -184,6 +226,14 @@ mod tests {
         assert_eq!(
             blot_out_secrets("token = \"abc\nnext = 1\n"),
             "token = \"***\nnext = 1\n"
+        );
+    }
+
+    #[test]
+    fn lists_of_secrets_are_blotted_out_whole() {
+        assert_eq!(
+            blot_out_secrets("tokens = 3\ntoken = [ 'a', 'b]' ] # x"),
+            "tokens = 3\ntoken = ************* # x"
         );
     }
 

@@ -4,6 +4,7 @@
 //! is TOML where it is TOML, and text otherwise, so that neither addresses nor names need two kinds of quotes.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
@@ -110,7 +111,8 @@ fn lenient_value(text: &str, place: &Place, mistakes: &mut Vec<Mistake>) -> Node
     if broken.is_empty() {
         return node;
     }
-    if text.starts_with(['[', '{', '"', '\'']) {
+    let address = text.parse::<SocketAddr>().is_ok();
+    if text.starts_with(['[', '{', '"', '\'']) && !address {
         mistakes.extend(broken);
         return node;
     }

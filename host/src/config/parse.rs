@@ -56,14 +56,15 @@ impl<'a> Reader<'a> {
         };
         for error in errors {
             let place = error.span().map(|span| reader.place(span));
-            let (message, label) = match error.message().split_once(", expected ") {
-                Some((what, expected)) => (what.to_owned(), format!("expected {expected}")),
-                None => (error.message().to_owned(), "here".to_owned()),
+            let (message, expected) = match error.message().split_once(", expected ") {
+                Some((what, expected)) => (what, format!("expected {expected}")),
+                None => (error.message(), "here".to_owned()),
             };
-            let mut mistake = Mistake::new(format!("not valid TOML: {message}")).at(place, label);
-            if let Some(help) = way_out(&message) {
-                mistake = mistake.help(help);
-            }
+            let (label, help) = way_out(message).unwrap_or((&expected, "see https://toml.io"));
+            let mut mistake = Mistake::new(format!("not valid TOML: {message}"))
+                .at(place, label)
+                .help(help);
+            mistake.syntax = true;
             reader.mistakes.push(mistake);
         }
         reader
@@ -127,7 +128,8 @@ impl<'a> Reader<'a> {
             Err(_) => {
                 self.mistakes.push(
                     Mistake::new("a number that does not fit into 64 bits")
-                        .at(Some(place.clone()), "too large"),
+                        .at(Some(place.clone()), "too large")
+                        .help("write a smaller one"),
                 );
                 0.into()
             }
@@ -147,8 +149,11 @@ impl<'a> Reader<'a> {
         }
         Number::from_f64(number).map_or_else(
             || {
-                self.mistakes
-                    .push(Mistake::new("a number must be finite").at(Some(place.clone()), "not finite"));
+                self.mistakes.push(
+                    Mistake::new("a number must be finite")
+                        .at(Some(place.clone()), "not finite")
+                        .help("write a number"),
+                );
                 0.into()
             },
             Value::Number,
@@ -156,25 +161,40 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What to do about the parser's commonest complaints.
-fn way_out(message: &str) -> Option<&'static str> {
+/// What the caret says and what to do about the parser's commonest complaints.
+fn way_out(message: &str) -> Option<(&'static str, &'static str)> {
+    const QUOTE: &str = "if it is meant as text, put it in quotes: key = \"value\"";
     let known = [
+        ("string values must be quoted", "not a value", QUOTE),
+        ("invalid float", "not a number", QUOTE),
+        ("invalid integer", "not a number", QUOTE),
+        ("duplicate key", "the second time", "keep one of the two"),
+        ("key with no value", "no value", "write key = value"),
         (
-            "string values must be quoted",
-            "put the value in quotes: key = \"value\"",
+            "invalid basic string",
+            "the text does not end",
+            "end it with a quote",
         ),
-        ("duplicate key", "keep one of the two"),
-        ("key with no value", "write key = value"),
-        ("unclosed", "close it"),
-        ("missing comma", "put a comma between the two"),
-        ("extra `,`", "take the comma out"),
         (
-            "newlines are unsupported in inline tables",
+            "invalid literal string",
+            "the text does not end",
+            "end it with a quote",
+        ),
+        ("unclosed", "not closed", "close it"),
+        (
+            "missing comma",
+            "a comma is missing before this",
+            "put a comma there, or close the list before it",
+        ),
+        ("extra `,`", "one too many", "take the comma out"),
+        (
+            "newlines are unsupported",
+            "a new line",
             "write it on one line, or as a [table] of its own",
         ),
     ];
     known
-        .iter()
-        .find(|(part, _)| message.contains(part))
-        .map(|(_, help)| *help)
+        .into_iter()
+        .find(|(part, _, _)| message.contains(part))
+        .map(|(_, label, help)| (label, help))
 }

@@ -237,7 +237,8 @@ fn check_config(facts: &Facts<'_>, at: &[Step], plugin: &str, schema: &Value, mi
         return;
     }
     let misfits = validate::validate(&strict(schema), node, facts.tree, at);
-    mistakes.extend(misfits.into_iter().map(|misfit| misfit.mistake));
+    let told = misfits.into_iter().filter(|misfit| !misfit.silent);
+    mistakes.extend(told.map(|misfit| misfit.mistake));
 }
 
 /// The schema, with unknown keys refused where its author has not said anything about them: a misspelt key that
@@ -276,11 +277,24 @@ fn find<'m>(
     }
     let found = manifests.get(plugin);
     if found.is_none() {
-        let known: Vec<&str> = manifests.keys().map(String::as_str).collect();
+        let hub = base.first() == Some(&Step::from("hubs"));
+        let fits = |manifest: &Manifest| {
+            if hub {
+                manifest.hub.is_some()
+            } else {
+                manifest.provider.is_some()
+            }
+        };
+        let known: Vec<&str> = manifests
+            .iter()
+            .filter(|(_, manifest)| fits(manifest))
+            .map(|(id, _)| id.as_str())
+            .collect();
         let seen = "`gleitzeit plugin list` shows which files were found, and why one was refused";
         let help = match nearest::suggestion(plugin, &known) {
-            Some(suggestion) => format!("{suggestion}; {seen}"),
-            None => format!("there are no plugins in `host.plugin_dirs`; {seen}"),
+            Some(suggestion) if suggestion.ends_with('?') => format!("{suggestion} {seen}"),
+            Some(known) => format!("{known}; {seen}"),
+            None => format!("there is no such plugin in `host.plugin_dirs`; {seen}"),
         };
         mistakes.push(
             Mistake::new(format!("there is no plugin `{plugin}`"))
@@ -312,7 +326,9 @@ fn check_kinds(
     let at = |step: Step| [base, &[Step::from("hubs"), step]].concat();
     let bound: Vec<(Vec<Step>, &str)> = match binding {
         HubBinding::ByManifest => {
-            if !manifest.requires.is_empty() {
+            // One that is written and ill-formed has its own mistake.
+            let written = facts.whole.at(&[base, &steps!["hubs"]].concat()).is_some();
+            if !manifest.requires.is_empty() && !written {
                 mistakes.push(
                     Mistake::new(format!("no hub provides `{}`", manifest.requires.join("` or `")))
                         .at(facts.tree.point_at(base), "needs a hub")

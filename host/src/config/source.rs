@@ -67,6 +67,11 @@ impl Place {
         }
     }
 
+    /// Which text it is in.
+    pub(super) fn source_index(&self) -> usize {
+        self.source
+    }
+
     /// Where in the text, in bytes.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()

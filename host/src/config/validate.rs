@@ -1,11 +1,14 @@
 //! A tree against a JSON Schema: what does not fit, in words that help.
 
-use jsonschema::ValidationError;
+use std::sync::LazyLock;
+
 use jsonschema::error::ValidationErrorKind as Misfitting;
 use jsonschema::paths::{Location, LocationSegment};
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::diagnostics::Mistake;
+use super::schema;
 use super::tree::{Node, Step};
 use super::value::format::FORMATS;
 
@@ -22,35 +25,74 @@ pub(super) struct Misfit {
     /// What to take out so that the rest fits.
     pub path: Vec<Step>,
     /// Whether it is that something is missing.
-    pub missing: bool,
+    pub missing: Option<Vec<Step>>,
+    /// Nothing needs to be said, because something else says it already.
+    pub(super) silent: bool,
+    /// The key that was probably meant, if it is a misspelt one.
+    pub meant: Option<Vec<Step>>,
 }
 
-/// Everything in `node` that does not fit `schema`. `node` is at `base` within `root`; messages speak of paths
-/// from the root.
+impl Misfit {
+    fn new(mistake: Mistake, path: Vec<Step>) -> Self {
+        Self {
+            mistake,
+            path,
+            missing: None,
+            meant: None,
+            silent: false,
+        }
+    }
+}
+
+/// Everything in the whole tree that does not fit the schema of the file.
+pub(super) fn validate_file(tree: &Node) -> Vec<Misfit> {
+    // Built once: it costs more than everything else here.
+    static VALIDATOR: LazyLock<Result<Validator, String>> =
+        LazyLock::new(|| build(schema::of_file()).map_err(|error| error.to_string()));
+    match &*VALIDATOR {
+        Ok(validator) => misfits(validator, schema::of_file(), tree, tree, &[]),
+        // Only a fault in this program leads here; the tests would have to miss it.
+        Err(error) => vec![Misfit::new(Mistake::new(error), Vec::new())],
+    }
+}
+
+/// Everything in `node` that does not fit a plugin's schema. `node` is at `base` within `root`; messages speak of
+/// paths from the root.
 pub(super) fn validate(schema: &Value, node: &Node, root: &Node, base: &[Step]) -> Vec<Misfit> {
+    match build(schema) {
+        Ok(validator) => misfits(&validator, schema, node, root, base),
+        Err(error) => {
+            // A schema that is none is its author's mistake, not the operator's.
+            let mistake = Mistake::new(format!("the plugin's schema is not valid: {}", error.masked()))
+                .at(root.point_at(base), "cannot be checked")
+                .help("tell the plugin's author");
+            vec![Misfit::new(mistake, base.to_vec())]
+        }
+    }
+}
+
+fn build(schema: &Value) -> Result<Validator, ValidationError<'static>> {
     let mut options = jsonschema::options().should_validate_formats(true);
     for format in FORMATS {
         options = options.with_format(format.name, |text: &str| (format.check)(text).is_ok());
     }
-    let validator = match options.build(schema) {
-        Ok(validator) => validator,
-        Err(error) => {
-            // A plugin's schema that is none: its author's mistake, not the operator's.
-            let mistake = Mistake::new(format!("the plugin's schema is not valid: {}", error.masked()))
-                .at(root.point_at(base), "cannot be checked")
-                .help("tell the plugin's author");
-            return vec![Misfit {
-                mistake,
-                path: base.to_vec(),
-                missing: false,
-            }];
-        }
-    };
+    options.build(schema)
+}
+
+fn misfits(validator: &Validator, schema: &Value, node: &Node, root: &Node, base: &[Step]) -> Vec<Misfit> {
     let instance = node.to_json();
     let words = Words { schema, root, base };
     let mut misfits = Vec::new();
     for error in validator.iter_errors(&instance) {
         collect(&words, &error, &mut misfits);
+    }
+    // A misspelt key and the missing one it was meant to be are one mistake.
+    let meant: Vec<_> = misfits.iter().filter_map(|misfit| misfit.meant.clone()).collect();
+    for misfit in &mut misfits {
+        misfit.silent = misfit
+            .missing
+            .as_ref()
+            .is_some_and(|missing| meant.contains(missing));
     }
     misfits
 }
@@ -74,11 +116,7 @@ fn collect(words: &Words<'_>, error: &ValidationError<'_>, misfits: &mut Vec<Mis
         Misfitting::AnyOf { context } | Misfitting::OneOfNotValid { context } => {
             choice::collect(words, error, context, misfits);
         }
-        _ => misfits.push(Misfit {
-            mistake: words.misfit(&path, error),
-            path,
-            missing: false,
-        }),
+        _ => misfits.push(Misfit::new(words.misfit(&path, error), path)),
     }
 }
 

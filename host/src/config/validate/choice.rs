@@ -19,11 +19,7 @@ pub(super) fn collect(
     misfits: &mut Vec<Misfit>,
 ) {
     let path = words.path(error.instance_path());
-    let whole = |mistake: Mistake| Misfit {
-        mistake,
-        path: path.clone(),
-        missing: false,
-    };
+    let whole = |mistake: Mistake| Misfit::new(mistake, path.to_vec());
 
     // A list of names.
     let names: Vec<&str> = branches.iter().filter_map(|errors| constant(errors)).collect();
@@ -104,11 +100,7 @@ fn one_key(
     let choices: Vec<String> = keys.iter().map(|key| format!("{{ {key} = \"…\" }}")).collect();
     let choices = choices.join(" or ");
     let place = words.root.point_at(path);
-    let whole = |mistake: Mistake| Misfit {
-        mistake,
-        path: path.to_vec(),
-        missing: false,
-    };
+    let whole = |mistake: Mistake| Misfit::new(mistake, path.to_vec());
     let Some(node) = words.root.at(path) else { return };
     let Kind::Table(entries) = &node.kind else {
         let in_clear =
@@ -139,6 +131,7 @@ fn one_key(
         let mut misfit = words.unknown_key(path, &entry.name, keys);
         if mask::sounds_secret(&entry.name) || entry.name == "value" {
             misfit.mistake.message = format!("`{}` would be a secret in clear", dotted(&misfit.path));
+            misfit.mistake.label = "a secret does not belong here".to_owned();
             misfit.mistake.help = Some(format!("put it into a file or a variable and write {choices}"));
         }
         // Without it the table would lack its one key, so all of it goes.

@@ -49,6 +49,7 @@ impl Words<'_> {
             .root
             .point_at_key(&path)
             .or_else(|| self.root.point_at(table));
+        let near = nearest::nearest(key, known.iter().copied());
         let mistake = if mask::sounds_secret(key) && !known.iter().any(|known| mask::sounds_secret(known)) {
             Mistake::new(format!("`{}` would be a secret in clear", dotted(&path)))
                 .at(place, "a secret does not belong here")
@@ -60,16 +61,16 @@ impl Words<'_> {
             };
             let mut mistake =
                 Mistake::new(format!("{whose}: `{key}`")).at(place, "not a key that is known here");
-            mistake.help = nearest::nearest(key, known.iter().copied())
+            mistake.help = near
                 .map(|candidate| format!("did you mean `{candidate}`?"))
                 .or_else(|| self.elsewhere(key))
                 .or_else(|| nearest::suggestion(key, known));
             mistake
         };
+        let meant = near.map(|near| [table, &[Step::from(near)]].concat());
         Misfit {
-            mistake,
-            path,
-            missing: false,
+            meant,
+            ..Misfit::new(mistake, path)
         }
     }
 
@@ -98,9 +99,8 @@ impl Words<'_> {
             (None, None) => mistake,
         };
         Misfit {
-            mistake,
-            path: table.to_vec(),
-            missing: true,
+            missing: Some([table, &[Step::from(key)]].concat()),
+            ..Misfit::new(mistake, table.to_vec())
         }
     }
 
@@ -124,10 +124,10 @@ impl Words<'_> {
             Misfitting::Constant { expected_value } => {
                 Mistake::new(format!("`{name}` must be {expected_value}")).at(place, "something else")
             }
-            Misfitting::Minimum { limit } => range(format!("be at least {limit}")),
-            Misfitting::Maximum { limit } => range(format!("be at most {limit}")),
-            Misfitting::ExclusiveMinimum { limit } => range(format!("be more than {limit}")),
-            Misfitting::ExclusiveMaximum { limit } => range(format!("be less than {limit}")),
+            Misfitting::Minimum { limit } => range(format!("be at least {}", plain(limit))),
+            Misfitting::Maximum { limit } => range(format!("be at most {}", plain(limit))),
+            Misfitting::ExclusiveMinimum { limit } => range(format!("be more than {}", plain(limit))),
+            Misfitting::ExclusiveMaximum { limit } => range(format!("be less than {}", plain(limit))),
             Misfitting::MinLength { limit: 1 } | Misfitting::MinItems { limit: 1 } => {
                 Mistake::new(format!("`{name}` must not be empty")).at(place, "empty")
             }
@@ -154,12 +154,20 @@ impl Words<'_> {
     }
 
     pub(super) fn wrong_type(&self, path: &[Step], expected: &str, schema: Option<&Value>) -> Mistake {
-        let found = self.root.at(path).map_or("nothing", type_name);
+        let node = self.root.at(path);
+        let found = node.map_or("nothing", type_name);
+        let format = schema.and_then(|schema| format::named(schema.get("format")?.as_str()?));
+        let expected = format.map_or(expected, |format| format.what);
         let mistake = Mistake::new(format!("`{}` must be {expected}, not {found}", name_of(path)))
             .at(self.root.point_at(path), found);
-        match schema.and_then(example_of) {
-            Some(example) => mistake.help(format!("for example {example}")),
-            None => mistake,
+        let text = node.and_then(Node::as_str).filter(|_| !is_secret(path));
+        match (schema.and_then(example_of), text, path.last()) {
+            (_, Some(text), _) if expected.starts_with("a list") => mistake.help(format!("write [{text:?}]")),
+            (Some(example), _, _) => mistake.help(format!("for example {example}")),
+            (None, Some(text), Some(Step::Key(key))) if knows(schema, "plugin") => {
+                mistake.help(format!("write {key} = {{ plugin = {text:?} }}"))
+            }
+            _ => mistake,
         }
     }
 
@@ -189,11 +197,8 @@ impl Words<'_> {
 
     /// A value for a message; no value whose key sounds like a secret's.
     fn show(&self, path: &[Step]) -> String {
-        let secret = path
-            .iter()
-            .any(|step| matches!(step, Step::Key(key) if mask::sounds_secret(key)));
         match self.root.at(path).map(|node| &node.kind) {
-            Some(Kind::Scalar(value)) if !secret => match value {
+            Some(Kind::Scalar(value)) if !is_secret(path) => match value {
                 Value::String(text) => format!("`{text}`"),
                 other => other.to_string(),
             },
@@ -201,6 +206,26 @@ impl Words<'_> {
             Some(Kind::Table(_)) => "this table".to_owned(),
             _ => "this".to_owned(),
         }
+    }
+}
+
+/// Whether a path leads to something that may be a secret.
+fn is_secret(path: &[Step]) -> bool {
+    path.iter()
+        .any(|step| matches!(step, Step::Key(key) if key == "secrets" || mask::sounds_secret(key)))
+}
+
+fn knows(schema: Option<&Value>, key: &str) -> bool {
+    schema
+        .and_then(|schema| schema.get("properties")?.get(key))
+        .is_some()
+}
+
+/// A limit as people write it: 1, not 1.0.
+fn plain(limit: &Value) -> String {
+    match limit.as_f64() {
+        Some(number) if number.fract() == 0.0 => format!("{number:.0}"),
+        _ => limit.to_string(),
     }
 }
 
@@ -235,6 +260,7 @@ pub(super) fn type_name(node: &Node) -> &'static str {
         Kind::Array(_) => "a list",
         Kind::Scalar(Value::String(_)) => "text",
         Kind::Scalar(Value::Bool(_)) => "true or false",
+        Kind::Scalar(Value::Number(number)) if number.is_f64() => "a number with a fraction",
         Kind::Scalar(Value::Number(_)) => "a number",
         Kind::Scalar(_) => "nothing",
     }

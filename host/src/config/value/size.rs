@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// # Errors
 /// Not a size; the message says what is.
 pub fn parse(text: &str) -> Result<u64, String> {
-    text.parse::<ByteSize>().map(|size| size.as_u64())
+    text.parse::<ByteSize>()
+        .map(|size| size.as_u64())
+        .map_err(|_| "after the number goes one of B, KiB, MiB, GiB, KB, MB, GB".to_owned())
 }
 
 /// For `#[serde(with)]`: the largest unit that keeps it exact.
