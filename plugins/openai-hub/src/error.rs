@@ -1,7 +1,7 @@
 //! What can go wrong, and what to do about it.
 
-use plugin_api::Error;
 use plugin_api::http::{AccessError, BaseUrlError, HttpError};
+use plugin_api::{Error, ErrorCode, Fault};
 
 /// A failure of this hub.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +30,11 @@ impl From<OpenaiError> for Error {
             OpenaiError::Url(error) => error.into(),
             OpenaiError::Access(error) => error.into(),
             OpenaiError::Settings(error) => error,
-            OpenaiError::NoList(url) => Error::from(HttpError::Status {
-                url,
-                status: 404,
-                message: "it does not list its models".to_owned(),
-            })
+            OpenaiError::NoList(_) => Error::new(
+                ErrorCode::CONFIGURATION,
+                Fault::Instance,
+                error.to_string(),
+            )
             .hint(
                 "check the URL; for a server without such a list, name its models in the instance's config",
             ),

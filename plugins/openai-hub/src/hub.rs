@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugin_api::contract::instance::{Endpoint, InstanceSettings};
+use plugin_api::contract::instance::{Capability, Endpoint, InstanceSettings};
 use plugin_api::contract::probe::Probe;
 use plugin_api::http::{BaseUrl, Client, Method};
 use plugin_api::{Context, Error, Host, Hub, ResourceInstance};
@@ -90,10 +90,7 @@ impl Hub for OpenaiHub {
 }
 
 /// What is listed; where the operator named models, those of them that are, or all of them if nothing is.
-fn offered(
-    listed: Vec<plugin_api::contract::instance::Capability>,
-    named: &[String],
-) -> Vec<plugin_api::contract::instance::Capability> {
+fn offered(listed: Vec<Capability>, named: &[String]) -> Vec<Capability> {
     if named.is_empty() {
         listed
     } else if listed.is_empty() {

@@ -10,3 +10,5 @@ mod models;
 pub use config::{Config, InstanceConfig};
 pub use error::OpenaiError;
 pub use hub::OpenaiHub;
+
+plugin_api::export_plugin! { manifest: "../manifest.toml", hub: OpenaiHub }
