@@ -14,6 +14,9 @@ pub const SECTION: &str = ".gleitzeit.manifest";
 /// The version of the plugin interface that this crate speaks.
 pub use crate::abi::version::API_VERSION;
 
+/// The target triple that this crate was built for.
+pub const TARGET: &str = env!("PLUGIN_API_TARGET");
+
 /// What a plugin says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -167,20 +167,21 @@ macro_rules! export_plugin {
     (@ $text:expr, $($name:literal => $create:ident::<$component:ty>),+) => {
         #[allow(unsafe_code)] // the attributes below; what they name is the library's own
         const _: () = {
+            // Items are not hygienic: without the prefix, a constant of the author's would be shadowed in $text.
             use $crate::__private as private;
 
-            const ENTRY: &str = ::core::concat!("gleitzeit_plugin_", ::core::env!("CARGO_CRATE_NAME"));
-            const PARTS: &[&str] = &private::manifest_parts($text, ENTRY);
+            const GLEITZEIT_ENTRY: &str = ::core::concat!("gleitzeit_plugin_", ::core::env!("CARGO_CRATE_NAME"));
+            const GLEITZEIT_PARTS: &[&str] = &private::manifest_parts($text, GLEITZEIT_ENTRY);
 
             #[used]
             #[unsafe(link_section = ".gleitzeit.manifest")]
-            static MANIFEST: [u8; private::length(PARTS)] = private::join(PARTS);
+            static GLEITZEIT_MANIFEST: [u8; private::length(GLEITZEIT_PARTS)] = private::join(GLEITZEIT_PARTS);
 
-            struct Exported;
+            struct GleitzeitExported;
 
-            impl private::Export for Exported {
+            impl private::Export for GleitzeitExported {
                 fn manifest() -> &'static [u8] {
-                    &MANIFEST
+                    &GLEITZEIT_MANIFEST
                 }
 
                 fn create(
@@ -195,12 +196,12 @@ macro_rules! export_plugin {
                 }
             }
 
-            extern "C" fn root() -> private::RootModuleResult {
-                private::root::<Exported>()
+            extern "C" fn gleitzeit_root() -> private::RootModuleResult {
+                private::root::<GleitzeitExported>()
             }
 
             #[unsafe(export_name = ::core::concat!("gleitzeit_plugin_", ::core::env!("CARGO_CRATE_NAME")))]
-            pub static HEADER: private::LibHeader = private::header(root);
+            pub static GLEITZEIT_HEADER: private::LibHeader = private::header(gleitzeit_root);
         };
     };
 }

@@ -5,6 +5,7 @@
 //!
 //! - [`ollama::FakeOllama`] answers like an Ollama server: names, residency, streams, pulls and both of its dialects.
 //! - [`openai::FakeOpenai`] answers like any OpenAI-compatible server, with a key if one is set.
+//! - [`bench::BenchServer`] answers canned bytes as fast as it can, to measure what stands in front of it.
 //!
 //! The first two share one [`FakeServer`]: what it heard, how many requests are in flight, and how to make it fail
 //! ([`Fault`]), die and come back. Everything listens on loopback, on a port of the kernel's choosing unless told
@@ -26,6 +27,7 @@
 //! # }
 //! ```
 
+pub mod bench;
 pub mod client;
 mod control;
 mod fault;

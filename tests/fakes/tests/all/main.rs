@@ -5,6 +5,8 @@
     reason = "helpers outside a test function fail its test all the same"
 )]
 
+mod bench;
+mod control;
 mod faults;
 mod lifecycle;
 mod ollama_compat;
@@ -12,6 +14,7 @@ mod ollama_inventory;
 mod ollama_native;
 mod ollama_pull;
 mod ollama_residency;
+mod openai;
 
 use fakes::ollama::{FakeModel, FakeOllama};
 use serde_json::{Value, json};
