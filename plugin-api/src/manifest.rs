@@ -2,6 +2,9 @@
 //!
 //! Authors write it as TOML beside their `Cargo.toml`; `export_plugin!` puts it into the
 //! ELF section [`SECTION`] together with facts of the build that nobody has to type.
+//!
+//! These types let unknown keys pass, so that a host can read the manifest of a newer plugin. A key that is
+//! unknown to a host which is no older than the plugin is refused there.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +15,13 @@ use serde_json::Value;
 pub const SECTION: &str = ".gleitzeit.manifest";
 
 /// The version of the plugin interface that this crate speaks.
-pub const API_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub use crate::abi::version::API_VERSION;
+
+/// The target triple that this crate was built for.
+pub const TARGET: &str = env!("PLUGIN_API_TARGET");
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Unique among plugins: lower case, digits and dashes, such as `ollama-hub`.
     pub id: String,
@@ -50,11 +55,13 @@ pub struct Build {
     pub target: String,
     /// `unwind` or `abort`; only the first can be contained.
     pub panic: String,
+    /// The symbol of the library's header.
+    pub entry: String,
 }
 
 /// What a hub says of itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct HubManifest {
     /// The kind of resource, such as `llm-server`.
     pub provides: String,
@@ -75,7 +82,7 @@ pub struct HubManifest {
 
 /// What [`Hub::prepare`](crate::hub::Hub::prepare) can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Prepares {
     /// It brings in what is stored (loads a model).
     pub stored: bool,
@@ -85,7 +92,6 @@ pub struct Prepares {
 
 /// One verb of a hub, such as `pull`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Verb {
     /// One sentence for help.
     pub description: String,
@@ -132,7 +138,7 @@ pub enum DefaultSelection {
 
 /// What a provider says of itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct ProviderManifest {
     /// The protocol, such as `llm/v1`.
     pub protocol: String,
@@ -150,7 +156,6 @@ pub struct ProviderManifest {
 
 /// One method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Method {
     /// One sentence for lists.
     pub description: String,
@@ -173,7 +178,6 @@ pub struct Method {
 
 /// One HTTP route.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Route {
     /// The HTTP methods it answers; others get 405 in its dialect.
     pub methods: Vec<String>,
@@ -193,7 +197,7 @@ pub struct Route {
 /// How the host judges an answer it passes on: where a stream's frames end, which frame commits it, which is a
 /// failure, and how it must end. Places are JSON pointers (RFC 6901) into a frame.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Relay {
     /// How a streamed answer is cut into frames.
     pub framing: Framing,

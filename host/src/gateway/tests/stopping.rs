@@ -46,7 +46,10 @@ async fn work_in_flight_is_finished_and_readiness_is_gone_meanwhile() {
     let mut probe = server.connect().await;
     let half = "GET /readyz HTTP/1.1\r\nhost: local";
     probe.send(half).await;
-    eventually("it has been heard", || server.received() == before + half.len() as u64).await;
+    eventually("it has been heard", || {
+        server.received() == before + half.len() as u64
+    })
+    .await;
     server.tell_to_stop();
     eventually("it is stopping", || server.is_closing()).await;
     probe.send("host\r\n\r\n").await;
