@@ -107,6 +107,9 @@ fn sampled(roster: &Roster, candidates: &impl Candidates, ask: &Ask) -> Total {
     total
 }
 
+/// A candidate's place in the order of one key: whether it is within its share, and its rank.
+type Ranked = ((bool, u64), usize, Reach);
+
 fn choose_from_all(roster: &Roster, candidates: &impl Candidates, key: u64) -> Choice {
     let mut totals = [Total::default(); CLASSES];
     let mut full = Full::default();
@@ -115,7 +118,7 @@ fn choose_from_all(roster: &Roster, candidates: &impl Candidates, key: u64) -> C
             totals[usize::from(view.class())].add(&view);
         }
     }
-    let mut best: [Option<((bool, u64), usize, Reach)>; CLASSES] = [None; CLASSES];
+    let mut best: [Option<Ranked>; CLASSES] = [None; CLASSES];
     for index in 0..roster.len() {
         let Some(view) = candidates.get(index) else {
             continue;

@@ -24,7 +24,7 @@ pub(super) fn mix(number: u64) -> u64 {
 /// A number below `bound`, from the upper half of a random word. Its bias is below bound / 2^32.
 #[inline]
 pub(super) fn below(bound: usize, random: u64) -> usize {
-    ((random >> 32) * bound as u64 >> 32) as usize
+    (((random >> 32) * bound as u64) >> 32) as usize
 }
 
 /// Visits each place of a list once: in order if it is short, in a random order if it is long.

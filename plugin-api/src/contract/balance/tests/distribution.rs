@@ -109,7 +109,7 @@ fn least_loaded_finds_the_idle_ones_of_a_busy_fleet() {
     let idle = (0..10)
         .filter(|_| {
             let place = fleet.lease(Strategy::LeastLoaded, None);
-            place % 20 == 0
+            place.is_multiple_of(20)
         })
         .count();
     assert!(idle >= 8, "{idle} of 10");

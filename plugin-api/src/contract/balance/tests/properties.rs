@@ -79,13 +79,13 @@ proptest! {
             Choice::Take(place) => {
                 prop_assert!(instances[place].eligible && instances[place].view.has_room());
                 if instances[place].view.reach == Reach::Absent {
-                    prop_assert!(!eligible.iter().filter(with_room).any(|instance| has_it(instance)));
+                    prop_assert!(!eligible.iter().filter(with_room).any(&has_it));
                 }
             }
             Choice::Wait => {
                 prop_assert!(eligible.iter().any(|instance| !instance.view.has_room()));
                 if strategy != Strategy::ModelAffinity {
-                    prop_assert!(!eligible.iter().filter(with_room).any(|instance| has_it(instance)));
+                    prop_assert!(!eligible.iter().filter(with_room).any(&has_it));
                 }
             }
             Choice::Nothing => prop_assert!(eligible.is_empty()),
