@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use plugin_api::manifest::{API_VERSION, SECTION, TARGET};
 
+use super::one_line;
+
+/// How much of a plugin's own advice is shown.
+const MAX_HINT: usize = 120;
+
 /// What is wrong with a plugin file. Its `Display` says what was found against what was expected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -180,6 +185,8 @@ pub enum Reason {
         name: String,
         /// The plugin's own word for it.
         message: String,
+        /// What the plugin says to do about it.
+        hint: Option<String>,
     },
     /// It panicked while being opened or constructed.
     #[error("panicked while {doing}: {message}")]
@@ -262,6 +269,7 @@ impl Reason {
                     "name a plugin that has a {component}; `gleitzeit plugin inspect` shows what this one has"
                 )
             }
+            Reason::Construction { hint: Some(hint), .. } => one_line(hint, MAX_HINT),
             Reason::Construction { .. } => "correct its `config` in plugins.toml".into(),
             Reason::Panicked { .. } => "report it to the plugin's author; the backtrace is in the log".into(),
             Reason::Stuck { .. } => {

@@ -1,11 +1,13 @@
 //! From a file to a running plugin, and every way in which that is refused.
 
 mod catalogue;
+mod constructing;
 mod elf;
 mod inspecting;
 mod looks;
 mod manifest;
 mod matrix;
 mod opening;
+mod services;
 mod staging;
 mod yard;
