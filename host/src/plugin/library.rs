@@ -124,7 +124,7 @@ impl Library {
         let limit = self.limits.construct;
         let guard = self
             .crashes
-            .starting(id, self.hash)
+            .starting(id, Some(name), self.hash)
             .map_err(|reason| self.refuse(reason))?;
         let doing = format!("constructing `{name}`");
         let guarded = move || {

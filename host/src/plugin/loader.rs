@@ -105,7 +105,7 @@ impl Loader {
         let refuse = |reason| Refusal::new(staged.origin(), reason).of(&manifest.id);
         let guard = self
             .crashes
-            .starting(&manifest.id, staged.hash())
+            .starting(&manifest.id, None, staged.hash())
             .map_err(refuse)?;
         let opening = {
             let staged = staged.clone();

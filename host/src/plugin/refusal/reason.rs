@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plugin_api::manifest::{API_VERSION, SECTION, TARGET};
 
-use super::one_line;
+use super::{end_of, one_line};
 
 /// How much of a plugin's own advice is shown.
 const MAX_HINT: usize = 120;
@@ -109,7 +109,7 @@ pub enum Reason {
         found: String,
     },
     /// Two files with one id.
-    #[error("id `{id}` is already that of {}", .other.display())]
+    #[error("id `{id}` is already that of {}", end_of(.other))]
     Duplicate {
         /// The id of both.
         id: String,
@@ -120,7 +120,7 @@ pub enum Reason {
     #[error("changed while it was being taken in")]
     Changed,
     /// The private copy could not be made.
-    #[error("cannot be copied to {}: {error}", .to.display())]
+    #[error("cannot be copied to {}: {error}", end_of(.to))]
     Staging {
         /// Where the copy belongs.
         to: PathBuf,
@@ -277,7 +277,7 @@ impl Reason {
             }
             Reason::NoThread { .. } => "raise the limit on processes of this user".into(),
             Reason::Quarantined { marker, .. } => {
-                format!("install another build of it, or remove {}", marker.display())
+                format!("install another build of it, or remove {}", end_of(marker))
             }
         }
     }

@@ -2,11 +2,13 @@
 
 mod catalogue;
 mod constructing;
+mod crashing;
 mod elf;
 mod inspecting;
 mod looks;
 mod manifest;
 mod matrix;
+mod misbehaving;
 mod opening;
 mod services;
 mod staging;
