@@ -18,3 +18,5 @@ mod shim;
 pub mod trace;
 
 pub use create::{create_hub, create_provider};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use create::{Home, create_hub_in, create_provider_in};
