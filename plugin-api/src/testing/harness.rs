@@ -116,7 +116,11 @@ impl Harness {
         let services = Arc::new(self.host.clone());
         let bridge = Bridge::new(services.clone(), services, runtime.clone(), panics.clone());
         let borrowed = self.workers.is_none().then(|| runtime.clone());
-        let raw = create(&to_json("a configuration", &message)?, bridge.raw(), Home::Program(borrowed))?;
+        let raw = create(
+            &to_json("a configuration", &message)?,
+            bridge.raw(),
+            Home::Program(borrowed),
+        )?;
         let grace = Grace {
             period: self.grace,
             runtime,

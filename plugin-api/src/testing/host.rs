@@ -101,7 +101,10 @@ pub enum Event {
 
 impl std::fmt::Debug for TestHost {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("TestHost").field("events", &self.state().events).finish_non_exhaustive()
+        formatter
+            .debug_struct("TestHost")
+            .field("events", &self.state().events)
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,7 +245,11 @@ impl TestHost {
         }
     }
 
-    fn fitting(&self, requirement: &Requirement, dialects: &[String]) -> Result<(String, ResourceInstance), Error> {
+    fn fitting(
+        &self,
+        requirement: &Requirement,
+        dialects: &[String],
+    ) -> Result<(String, ResourceInstance), Error> {
         let state = self.state();
         let mut instances = state.instances.iter();
         let found = instances.find(|(_, instance)| fits(instance, requirement, dialects));
@@ -260,7 +267,10 @@ impl TestHost {
 fn fits(instance: &ResourceInstance, requirement: &Requirement, dialects: &[String]) -> bool {
     let capable = requirement.capability.as_deref().is_none_or(|wanted| {
         let has = |name: &str| normalise(name) == normalise(wanted);
-        instance.capabilities.iter().any(|capability| has(&capability.name))
+        instance
+            .capabilities
+            .iter()
+            .any(|capability| has(&capability.name))
     });
     capable
         && (dialects.is_empty() || dialects.iter().any(|dialect| instance.dialects.contains(dialect)))
@@ -317,10 +327,20 @@ impl Services for TestHost {
         request: ForwardRequest,
     ) -> BoxFuture<'a, Result<ForwardResponse, Error>> {
         Box::pin(async move {
-            let dialects: Vec<_> = request.variants.iter().map(|variant| variant.dialect.clone()).collect();
+            let dialects: Vec<_> = request
+                .variants
+                .iter()
+                .map(|variant| variant.dialect.clone())
+                .collect();
             let (_, instance) = self.fitting(&request.requirement, &dialects)?;
-            let dialect = dialects.into_iter().find(|dialect| instance.dialects.contains(dialect));
-            let handler = self.state().forward.clone().ok_or_else(|| unscripted("forwarded requests"))?;
+            let dialect = dialects
+                .into_iter()
+                .find(|dialect| instance.dialects.contains(dialect));
+            let handler = self
+                .state()
+                .forward
+                .clone()
+                .ok_or_else(|| unscripted("forwarded requests"))?;
             self.remember(Event::Forwarded(request.clone()));
             let answer = handler(&request)?;
             Ok(ForwardResponse {
@@ -341,7 +361,12 @@ impl Services for TestHost {
         params: Value,
     ) -> BoxFuture<'a, Result<Value, Error>> {
         Box::pin(async move {
-            let handler = self.state().calls.get(method).cloned().ok_or_else(|| unscripted(method))?;
+            let handler = self
+                .state()
+                .calls
+                .get(method)
+                .cloned()
+                .ok_or_else(|| unscripted(method))?;
             let answer = handler(&params);
             self.remember(Event::Called {
                 method: method.to_owned(),
@@ -358,7 +383,12 @@ impl Services for TestHost {
         params: Value,
     ) -> BoxFuture<'a, Result<ByteStream, Error>> {
         Box::pin(async move {
-            let handler = self.state().opens.get(method).cloned().ok_or_else(|| unscripted(method))?;
+            let handler = self
+                .state()
+                .opens
+                .get(method)
+                .cloned()
+                .ok_or_else(|| unscripted(method))?;
             let answer = handler(&params);
             self.remember(Event::Called {
                 method: method.to_owned(),
@@ -397,7 +427,9 @@ impl Services for TestHost {
 
     fn secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Secret, Error>> {
         let secret = self.state().secrets.get(name).map(Secret::new);
-        Box::pin(async move { secret.ok_or_else(|| Error::not_found(format!("no secret is called `{name}`"))) })
+        Box::pin(
+            async move { secret.ok_or_else(|| Error::not_found(format!("no secret is called `{name}`"))) },
+        )
     }
 
     fn publish(&self, kind: &str, data: Value) {

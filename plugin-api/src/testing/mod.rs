@@ -40,8 +40,6 @@
 //! # });
 //! ```
 
-#[cfg(feature = "testing")]
-pub mod conformance;
 mod harness;
 mod host;
 mod scripted;

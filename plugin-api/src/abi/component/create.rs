@@ -24,7 +24,10 @@ pub(crate) enum Home {
     /// In a library of its own, whose subscriber and stray threads are its as well.
     Library,
     /// In a program that it is linked into, which has its own; on this runtime if there is one.
-    #[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "for tests of plugins"))]
+    #[cfg_attr(
+        not(any(test, feature = "testing")),
+        expect(dead_code, reason = "for tests of plugins")
+    )]
     Program(Option<Handle>),
 }
 

@@ -18,7 +18,9 @@ async fn waiting(hub: &HubHarness, how: &str, context: Context) -> tokio::task::
     let task = tokio::spawn(async move {
         let _ = client.probe(&context, &instance).await;
     });
-    hub.host().until("the probe to begin", |host| !host.published().is_empty()).await;
+    hub.host()
+        .until("the probe to begin", |host| !host.published().is_empty())
+        .await;
     task
 }
 
@@ -30,7 +32,9 @@ fn kinds(hub: &HubHarness) -> Vec<String> {
 async fn work_that_listens_ends_by_itself_within_the_grace() {
     let hub = hub();
     waiting(&hub, "listens", context()).await.abort();
-    hub.host().until("it to notice", |_| kinds(&hub) == ["began", "noticed"]).await;
+    hub.host()
+        .until("it to notice", |_| kinds(&hub) == ["began", "noticed"])
+        .await;
     hub.host().until("the call to end", |_| hub.calls() == 0).await;
 }
 
@@ -40,7 +44,9 @@ async fn work_that_does_not_listen_is_dropped_after_the_grace_and_not_before() {
     let task = waiting(&hub, "hangs", context()).await;
     let before = tokio::time::Instant::now();
     task.abort();
-    hub.host().until("its guard to be dropped", |_| kinds(&hub) == ["began", "dropped"]).await;
+    hub.host()
+        .until("its guard to be dropped", |_| kinds(&hub) == ["began", "dropped"])
+        .await;
     assert!(before.elapsed() >= GRACE, "{:?}", before.elapsed());
     assert_eq!(hub.calls(), 0);
 }
@@ -51,7 +57,9 @@ async fn a_caller_that_cancels_and_waits_gets_what_the_work_still_says() {
     let context = context();
     let (client, asked) = ((*hub).clone(), context.clone());
     let task = tokio::spawn(async move { client.probe(&asked, &instance("listens")).await });
-    hub.host().until("the probe to begin", |host| !host.published().is_empty()).await;
+    hub.host()
+        .until("the probe to begin", |host| !host.published().is_empty())
+        .await;
     context.cancellation().cancel();
     task.await.unwrap().unwrap();
     assert_eq!(kinds(&hub), ["began", "noticed"]);
@@ -60,13 +68,24 @@ async fn a_caller_that_cancels_and_waits_gets_what_the_work_still_says() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_dropped_ends_its_producer() {
     let provider = provider();
-    let reply = provider.work(&context(), &method("hangs midway", b"")).await.unwrap();
-    let ReplyBody::Stream(mut stream) = reply.body else { panic!("a stream was expected") };
+    let reply = provider
+        .work(&context(), &method("hangs midway", b""))
+        .await
+        .unwrap();
+    let ReplyBody::Stream(mut stream) = reply.body else {
+        panic!("a stream was expected")
+    };
     assert_eq!(stream.next().await.unwrap().unwrap(), [0].as_slice());
     assert_eq!(provider.calls(), 1, "a call lasts as long as its stream");
     drop(stream);
-    provider.host().until("its guard to be dropped", |host| !host.published().is_empty()).await;
-    provider.host().until("the call to end", |_| provider.calls() == 0).await;
+    provider
+        .host()
+        .until("its guard to be dropped", |host| !host.published().is_empty())
+        .await;
+    provider
+        .host()
+        .until("the call to end", |_| provider.calls() == 0)
+        .await;
 }
 
 #[tokio::test(start_paused = true)]

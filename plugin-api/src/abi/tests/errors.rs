@@ -32,7 +32,11 @@ fn a_code_and_words_that_we_do_not_know_lose_nothing_else() {
     });
     assert_eq!(error.code, ErrorCode(-31999));
     assert_eq!(error.code.name(), None);
-    assert_eq!(error.fault, Fault::Plugin, "a fault we do not know is not laid at the client's door");
+    assert_eq!(
+        error.fault,
+        Fault::Plugin,
+        "a fault we do not know is not laid at the client's door"
+    );
     assert_eq!(error.retry, Retry::Never);
     assert_eq!(error.message, "it rained");
     assert_eq!(error.hint.as_deref(), Some("an umbrella"));
@@ -56,13 +60,19 @@ async fn the_authors_error_is_what_the_host_sees() {
     assert_eq!(error.code, ErrorCode::UPSTREAM_ERROR);
     assert_eq!(error.fault, Fault::Instance);
     assert_eq!(error.retry, Retry::Now);
-    let error = Harness::new().hub::<Actor>(&json!({ "new": "fails" })).map(drop).unwrap_err();
+    let error = Harness::new()
+        .hub::<Actor>(&json!({ "new": "fails" }))
+        .map(drop)
+        .unwrap_err();
     assert_eq!(error.hint.as_deref(), Some("come back tomorrow"));
 }
 
 #[tokio::test]
 async fn a_configuration_that_does_not_fit_says_what_and_where() {
-    let error = Harness::new().hub::<Actor>(&json!({ "nwe": "x" })).map(drop).unwrap_err();
+    let error = Harness::new()
+        .hub::<Actor>(&json!({ "nwe": "x" }))
+        .map(drop)
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::CONFIGURATION);
     assert!(error.message.contains("nwe"), "{}", error.message);
 }
@@ -73,11 +83,27 @@ async fn an_operation_or_a_message_that_is_not_known_is_refused() {
     let unknown = |error: Error| assert_eq!(error.code, ErrorCode::METHOD_NOT_SUPPORTED);
     let garbled = |error: Error| assert_eq!(error.code, ErrorCode::VERSION_MISMATCH);
     unknown(hub.raw().query("levitate", b"").unwrap_err());
-    unknown(hub.raw().call("levitate", &context(), Vec::new()).await.unwrap_err());
-    unknown(hub.raw().open("levitate", &context(), Vec::new()).await.map(drop).unwrap_err());
+    unknown(
+        hub.raw()
+            .call("levitate", &context(), Vec::new())
+            .await
+            .unwrap_err(),
+    );
+    unknown(
+        hub.raw()
+            .open("levitate", &context(), Vec::new())
+            .await
+            .map(drop)
+            .unwrap_err(),
+    );
     unknown(hub.raw().decide(b"", b"").unwrap_err());
     garbled(hub.raw().query("adopt", b"\xff").unwrap_err());
-    garbled(hub.raw().call("probe", &context(), b"[]".to_vec()).await.unwrap_err());
+    garbled(
+        hub.raw()
+            .call("probe", &context(), b"[]".to_vec())
+            .await
+            .unwrap_err(),
+    );
     assert!(!hub.raw().has_extension("core.levitation/1"));
     assert_eq!(hub.panics(), 0);
 }

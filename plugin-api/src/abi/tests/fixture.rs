@@ -79,7 +79,11 @@ impl Hub for Actor {
         ResourceInstance::from_settings(&settings)
     }
 
-    async fn probe(self: Arc<Self>, context: Context, instance: Arc<ResourceInstance>) -> Result<Probe, Error> {
+    async fn probe(
+        self: Arc<Self>,
+        context: Context,
+        instance: Arc<ResourceInstance>,
+    ) -> Result<Probe, Error> {
         match instance.id.as_str() {
             "panics" => panic!("probed to death"),
             "panics late" => {
@@ -178,7 +182,11 @@ impl Provider for Player {
         match name.as_str() {
             "echoes" => Ok(Reply::text("text/plain", request.body)),
             "streams" => Ok(stream(numbers(3))),
-            "breaks" => Ok(stream(numbers(2).chain(one(Err(Error::plugin("it broke")))).chain(numbers(9)))),
+            "breaks" => Ok(stream(
+                numbers(2)
+                    .chain(one(Err(Error::plugin("it broke"))))
+                    .chain(numbers(9)),
+            )),
             "panics midway" => {
                 let panics = futures_util::stream::once(async { panic!("in the middle") });
                 Ok(stream(numbers(2).chain(panics)))
@@ -201,8 +209,13 @@ impl Provider for Player {
                 let _lease = host.lease(&context, &Requirement::default()).await?;
                 std::future::pending().await
             }
-            "calls" => Ok(Reply::json(&host.call(&context, "other/method", json!({ "n": 1 })).await?)),
-            "opens" => Ok(Reply::stream("x", host.open(&context, "other/method", Value::Null).await?)),
+            "calls" => Ok(Reply::json(
+                &host.call(&context, "other/method", json!({ "n": 1 })).await?,
+            )),
+            "opens" => Ok(Reply::stream(
+                "x",
+                host.open(&context, "other/method", Value::Null).await?,
+            )),
             "forwards" => {
                 let variant = |dialect: &str, body: Bytes| Variant {
                     dialect: dialect.into(),
@@ -212,7 +225,10 @@ impl Provider for Player {
                     ..Variant::default()
                 };
                 let request = ForwardRequest {
-                    variants: vec![variant("a", Bytes::from_static(b"first")), variant("b", request.body)],
+                    variants: vec![
+                        variant("a", Bytes::from_static(b"first")),
+                        variant("b", request.body),
+                    ],
                     ..ForwardRequest::default()
                 };
                 let answer = host.forward(&context, request).await?;

@@ -21,7 +21,11 @@ async fn an_event_arrives_with_its_fields_its_spans_and_its_request() {
         .events()
         .into_iter()
         .filter_map(|event| match event {
-            Event::Logged { level, target, record } => Some((level, target, record)),
+            Event::Logged {
+                level,
+                target,
+                record,
+            } => Some((level, target, record)),
             _ => None,
         })
         .collect();
@@ -34,5 +38,9 @@ async fn an_event_arrives_with_its_fields_its_spans_and_its_request() {
     assert_eq!(record.request_id.as_deref(), Some("req-1"));
     assert_eq!(record.traceparent.as_deref(), Some("00-1-2-01"));
     assert!(record.location.as_ref().unwrap().contains("fixture.rs:"));
-    assert_eq!(logged.len(), 1, "what is more detailed than anybody wants stays where it is");
+    assert_eq!(
+        logged.len(),
+        1,
+        "what is more detailed than anybody wants stays where it is"
+    );
 }

@@ -32,7 +32,10 @@ async fn a_lease_is_granted_and_ends_as_the_plugin_says() {
 
 #[tokio::test]
 async fn a_refusal_arrives_as_it_was_meant() {
-    let error = on(&TestHost::new()).work(&context(), &method("leases", b"")).await.unwrap_err();
+    let error = on(&TestHost::new())
+        .work(&context(), &method("leases", b""))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::NOT_AVAILABLE);
 }
 
@@ -41,7 +44,12 @@ async fn work_that_is_cancelled_gives_its_lease_back() {
     let host = TestHost::new().with_instance("hub", gpu1());
     let provider = on(&host);
     let client = (*provider).clone();
-    let task = tokio::spawn(async move { client.work(&context(), &method("leases and hangs", b"")).await.map(drop) });
+    let task = tokio::spawn(async move {
+        client
+            .work(&context(), &method("leases and hangs", b""))
+            .await
+            .map(drop)
+    });
     host.until("the lease", |host| host.held() == 1).await;
     task.abort();
     host.until("its end", |host| host.held() == 0).await;
@@ -62,18 +70,27 @@ async fn a_request_is_forwarded_with_every_body_in_its_place() {
     let host = TestHost::new()
         .with_instance("hub", gpu1())
         .on_forward(|_| Ok(Answer::stream(["x", "y"]).then_breaks(Error::plugin("cut"))));
-    let reply = on(&host).work(&context(), &method("forwards", b"second")).await.unwrap();
+    let reply = on(&host)
+        .work(&context(), &method("forwards", b"second"))
+        .await
+        .unwrap();
     assert_eq!(reply.headers[0].1, "gpu1 in b");
     let (bytes, error) = read(reply).await;
     assert_eq!(bytes, b"xy");
     assert_eq!(error.unwrap().message, "cut");
-    let bodies: Vec<Bytes> = host.forwarded()[0].variants.iter().map(|variant| variant.body.clone()).collect();
+    let bodies: Vec<Bytes> = host.forwarded()[0]
+        .variants
+        .iter()
+        .map(|variant| variant.body.clone())
+        .collect();
     assert_eq!(bodies, ["first", "second"]);
 }
 
 #[tokio::test]
 async fn secrets_and_instances_can_be_asked_for() {
-    let host = TestHost::new().with_instance("hub", gpu1()).with_secret("key", "sesame");
+    let host = TestHost::new()
+        .with_instance("hub", gpu1())
+        .with_secret("key", "sesame");
     assert_eq!(answer(&host, "tells a secret").await.0, br#""sesame""#);
     assert_eq!(answer(&host, "lists").await.0, b"1");
 }
@@ -81,7 +98,14 @@ async fn secrets_and_instances_can_be_asked_for() {
 #[tokio::test]
 async fn a_service_of_the_host_that_panics_is_an_error_of_the_host() {
     let host = TestHost::new().on_call("other/method", |_| panic!("the host's own fault"));
-    let error = on(&host).work(&context(), &method("calls", b"")).await.unwrap_err();
+    let error = on(&host)
+        .work(&context(), &method("calls", b""))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::INTERNAL_ERROR);
-    assert!(error.message.contains("the host's own fault"), "{}", error.message);
+    assert!(
+        error.message.contains("the host's own fault"),
+        "{}",
+        error.message
+    );
 }

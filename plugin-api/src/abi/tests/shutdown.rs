@@ -16,7 +16,13 @@ async fn afterwards_every_entry_answers_gone_and_nothing_crashes() {
     gone(hub.probe(&context(), &instance("fine")).await.unwrap_err());
     gone(hub.raw().query("adopt", b"{}").unwrap_err());
     gone(hub.raw().decide(b"", b"").unwrap_err());
-    gone(hub.raw().open("control", &context(), Vec::new()).await.map(drop).unwrap_err());
+    gone(
+        hub.raw()
+            .open("control", &context(), Vec::new())
+            .await
+            .map(drop)
+            .unwrap_err(),
+    );
     hub.shutdown().await;
 }
 
@@ -26,8 +32,12 @@ async fn work_that_listens_may_finish_and_what_hangs_is_dropped() {
     let mut tasks = Vec::new();
     for (how, began) in [("listens", 1), ("hangs", 2)] {
         let client = (*hub).clone();
-        tasks.push(tokio::spawn(async move { client.probe(&context(), &instance(how)).await }));
-        hub.host().until("it to begin", |host| host.published().len() == began).await;
+        tasks.push(tokio::spawn(async move {
+            client.probe(&context(), &instance(how)).await
+        }));
+        hub.host()
+            .until("it to begin", |host| host.published().len() == began)
+            .await;
     }
     hub.shutdown().await;
     let results = [tasks.remove(0).await.unwrap(), tasks.remove(0).await.unwrap()];
@@ -42,7 +52,12 @@ async fn leases_that_are_still_held_are_released() {
     let host = TestHost::new().with_instance("hub", ResourceInstance::new("gpu1"));
     let provider = Harness::new().host(&host).provider::<Player>(&json!({})).unwrap();
     let client = (*provider).clone();
-    tokio::spawn(async move { client.work(&context(), &method("leases and hangs", b"")).await.map(drop) });
+    tokio::spawn(async move {
+        client
+            .work(&context(), &method("leases and hangs", b""))
+            .await
+            .map(drop)
+    });
     host.until("the lease", |host| host.held() == 1).await;
     provider.shutdown().await;
     assert_eq!(host.held(), 0);
@@ -51,7 +66,11 @@ async fn leases_that_are_still_held_are_released() {
 #[tokio::test]
 async fn a_runtime_of_its_own_ends_with_it_and_leaves_no_thread() {
     let name = "short-lived";
-    let hub = Harness::new().name(name).workers(2).hub::<Actor>(&json!({})).unwrap();
+    let hub = Harness::new()
+        .name(name)
+        .workers(2)
+        .hub::<Actor>(&json!({}))
+        .unwrap();
     hub.probe(&context(), &instance("fine")).await.unwrap();
     assert!(threads() > 0, "it has threads of its own");
     let host = hub.host().clone();
@@ -74,10 +93,16 @@ async fn a_component_that_is_dropped_without_a_word_ends_as_well() {
     let client = (*hub).clone();
     let probe = tokio::spawn(async move { client.probe(&context(), &instance("hangs")).await });
     let host = hub.host().clone();
-    host.until("it to begin", |host| !host.published().is_empty()).await;
+    host.until("it to begin", |host| !host.published().is_empty())
+        .await;
     probe.abort();
     drop(hub);
-    let published = |host: &TestHost| host.published().into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
+    let published = |host: &TestHost| {
+        host.published()
+            .into_iter()
+            .map(|(kind, _)| kind)
+            .collect::<Vec<_>>()
+    };
     // Its line to the host was closed before its guard could say goodbye; that it may try is what matters.
     tokio::time::timeout(Duration::from_secs(10), async {
         while published(&host).is_empty() {
@@ -115,7 +140,13 @@ async fn the_hosts_services_answer_gone_to_a_handle_that_outlived_its_component(
     assert_eq!(kept.secret("key").await.unwrap().expose(), "sesame");
     provider.shutdown().await;
     assert_eq!(kept.secret("key").await.unwrap_err().code, ErrorCode::GONE);
-    assert_eq!(kept.lease(&context(), &Default::default()).await.unwrap_err().code, ErrorCode::GONE);
+    assert_eq!(
+        kept.lease(&context(), &Default::default())
+            .await
+            .unwrap_err()
+            .code,
+        ErrorCode::GONE
+    );
     kept.publish("late", Value::Null);
     assert_eq!(host.published(), []);
     drop(provider);

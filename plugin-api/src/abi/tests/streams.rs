@@ -13,9 +13,15 @@ use crate::{Error, ErrorCode};
 #[tokio::test]
 async fn an_answer_at_once_needs_no_stream() {
     let provider = provider();
-    let reply = provider.work(&context(), &method("echoes", b"\x00raw\xff bytes")).await.unwrap();
+    let reply = provider
+        .work(&context(), &method("echoes", b"\x00raw\xff bytes"))
+        .await
+        .unwrap();
     assert_eq!(reply.status, 200);
-    assert_eq!(reply.headers, [("content-type".to_owned(), "text/plain".to_owned())]);
+    assert_eq!(
+        reply.headers,
+        [("content-type".to_owned(), "text/plain".to_owned())]
+    );
     assert_eq!(read(reply).await.0, b"\x00raw\xff bytes");
     assert_eq!(provider.calls(), 0);
 }
@@ -43,7 +49,10 @@ async fn a_stream_arrives_in_order_and_ends() {
     let (bytes, error) = read(reply).await;
     assert_eq!(bytes, [0, 1, 2]);
     assert_eq!(error, None);
-    provider.host().until("the call to end", |_| provider.calls() == 0).await;
+    provider
+        .host()
+        .until("the call to end", |_| provider.calls() == 0)
+        .await;
 }
 
 #[tokio::test]
@@ -89,5 +98,8 @@ async fn a_verb_that_is_not_known_is_one_error() {
         .collect()
         .await;
     assert_eq!(items.len(), 1);
-    assert_eq!(items[0].as_ref().unwrap_err().code, ErrorCode::METHOD_NOT_SUPPORTED);
+    assert_eq!(
+        items[0].as_ref().unwrap_err().code,
+        ErrorCode::METHOD_NOT_SUPPORTED
+    );
 }
