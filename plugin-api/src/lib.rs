@@ -18,6 +18,8 @@ pub mod http;
 pub mod hub;
 pub mod manifest;
 pub mod provider;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use context::Context;
 pub use contract::error::{Error, ErrorCode, Fault, Retry};
@@ -34,23 +36,8 @@ pub type ByteStream = futures_util::stream::BoxStream<'static, Result<bytes::Byt
 /// What `export_plugin!` expands to; not for people.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::abi::component::{create_hub, create_provider};
     pub use crate::abi::export::{Export, header, join, length, manifest_parts, no_component, root};
     pub use crate::abi::raw::{RawHostBox, RawPluginBox};
     pub use abi_stable::library::{LibHeader, RootModuleResult};
-
-    /// Builds a hub.
-    pub fn create_hub<H: crate::Hub>(
-        _message: &[u8],
-        _host: RawHostBox,
-    ) -> Result<RawPluginBox, crate::Error> {
-        Err(crate::Error::unsupported("a hub"))
-    }
-
-    /// Builds a provider.
-    pub fn create_provider<P: crate::Provider>(
-        _message: &[u8],
-        _host: RawHostBox,
-    ) -> Result<RawPluginBox, crate::Error> {
-        Err(crate::Error::unsupported("a provider"))
-    }
 }

@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod library;
 pub mod loader;
 pub mod refusal;
+pub mod remote;
 pub mod stage;
 pub mod state;
 pub mod verify;

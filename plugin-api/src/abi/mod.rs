@@ -5,10 +5,17 @@
 
 #![allow(unsafe_code)] // here and in the host's loader only; each block says why it is sound
 
+pub mod client;
+pub mod component;
 pub mod error;
 pub mod export;
 pub mod raw;
+pub mod shared;
 pub mod version;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
 
 pub use abi_stable;
 pub use async_ffi;

@@ -103,6 +103,29 @@ async fn killing_it_cuts_streams_and_refuses_connections_until_it_is_revived() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killing_it_ends_every_stream_of_many_with_an_error() {
+    let fake = slow_talker().await;
+    let (url, request) = (fake.url_of("/api/chat"), chat(json!({})));
+    let mut clients = Vec::new();
+    for _ in 0..32 {
+        let (url, request) = (url.clone(), request.clone());
+        clients.push(tokio::spawn(async move { client::post(&url, &request).await }));
+    }
+    fake.until("all to be streaming", |fake| fake.in_flight() == 32)
+        .await;
+    fake.kill().await;
+    for client in clients {
+        assert!(client.await.unwrap().is_err());
+    }
+    assert_eq!((fake.in_flight(), fake.peak_in_flight()), (0, 32));
+    assert!(
+        fake.requests()
+            .iter()
+            .all(|request| request.ending == Ending::Failed)
+    );
+}
+
 #[tokio::test]
 async fn it_can_die_and_come_back_many_times_on_the_same_port() {
     let fake = greeter().await;
