@@ -1,0 +1,61 @@
+//! Building, and finding what was built.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::shell;
+
+/// The plugins that ship.
+pub(crate) const PLUGINS: [&str; 3] = ["ollama-hub", "openai-hub", "llm-provider"];
+
+/// What was built, by target name: executables and shared libraries.
+pub(crate) struct Built(BTreeMap<String, PathBuf>);
+
+impl Built {
+    /// The file of a target.
+    pub(crate) fn file(&self, target: &str) -> anyhow::Result<&Path> {
+        let normal = target.replace('-', "_");
+        let found = self.0.get(target).or_else(|| self.0.get(&normal));
+        found.map(PathBuf::as_path).with_context(|| format!("cargo built no `{target}`"))
+    }
+}
+
+/// Builds packages; `release` is the fast profile.
+pub(crate) fn build(packages: &[&str], release: bool) -> anyhow::Result<Built> {
+    let mut command = shell::cargo();
+    command.args(["build", "--message-format=json-render-diagnostics"]).stderr(Stdio::inherit());
+    if release {
+        command.arg("--release");
+    }
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let output = command.output().context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("the build failed");
+    }
+    let mut built = BTreeMap::new();
+    for line in output.stdout.split(|byte| *byte == b'\n') {
+        let Ok(message) = serde_json::from_slice::<Value>(line) else { continue };
+        let Some(name) = message["target"]["name"].as_str() else { continue };
+        let library = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let library = library.filter(|file| file.ends_with(".so")).next_back();
+        if let Some(file) = message["executable"].as_str().or(library) {
+            built.insert(name.to_owned(), PathBuf::from(file));
+        }
+    }
+    Ok(Built(built))
+}
+
+/// Puts a plugin into a directory, so that whoever watches it never sees half a file.
+pub(crate) fn stage(file: &Path, directory: &Path) -> anyhow::Result<()> {
+    let name = file.file_name().context("a plugin without a name")?;
+    let partial = directory.join(format!(".{}.partial", name.to_string_lossy()));
+    std::fs::copy(file, &partial).with_context(|| format!("cannot write {}", partial.display()))?;
+    std::fs::rename(&partial, directory.join(name))?;
+    Ok(())
+}
