@@ -9,9 +9,12 @@
 //! What every resource needs (health, circuit breaking, balancing, queueing, leases, metrics) is the host's.
 //! Its types and pure state machines are in [`contract`], so that plugins and tests can use them alone.
 
+pub mod abi;
 pub mod context;
 pub mod contract;
 pub mod host;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod hub;
 pub mod manifest;
 pub mod provider;
@@ -27,3 +30,12 @@ pub use provider::Provider;
 ///
 /// Ends after the first `Err`. Dropping it cancels whatever produces it.
 pub type ByteStream = futures_util::stream::BoxStream<'static, Result<bytes::Bytes, Error>>;
+
+/// What `export_plugin!` expands to; not for people.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::abi::component::{create_hub, create_provider};
+    pub use crate::abi::export::{Export, header, join, length, manifest_parts, no_component, root};
+    pub use crate::abi::raw::{RawHostBox, RawPluginBox};
+    pub use abi_stable::library::{LibHeader, RootModuleResult};
+}

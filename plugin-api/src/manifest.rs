@@ -12,7 +12,10 @@ use serde_json::Value;
 pub const SECTION: &str = ".gleitzeit.manifest";
 
 /// The version of the plugin interface that this crate speaks.
-pub const API_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub use crate::abi::version::API_VERSION;
+
+/// The target triple that this crate was built for.
+pub const TARGET: &str = env!("PLUGIN_API_TARGET");
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +53,8 @@ pub struct Build {
     pub target: String,
     /// `unwind` or `abort`; only the first can be contained.
     pub panic: String,
+    /// The symbol of the library's header.
+    pub entry: String,
 }
 
 /// What a hub says of itself.

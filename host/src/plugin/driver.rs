@@ -55,6 +55,10 @@ pub trait HubDriver: Send + Sync + 'static {
         arguments: Value,
         instance: Option<Arc<ResourceInstance>>,
     ) -> BoxStream<'static, Result<ControlItem, Error>>;
+    /// How many times it has panicked; each panic was contained.
+    fn panics(&self) -> u64 {
+        0
+    }
     /// Ends the component: its tasks are told to stop, given a grace, then dropped. Idempotent.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }
@@ -78,6 +82,10 @@ pub trait ProviderDriver: Send + Sync + 'static {
     fn work(&self, context: Context, request: OwnedRequest) -> BoxFuture<'_, Result<Reply, Error>>;
     /// See [`plugin_api::Provider::render_error`].
     fn render_error(&self, route: &str, phase: Phase, error: &Error) -> Rendered;
+    /// How many times it has panicked; each panic was contained.
+    fn panics(&self) -> u64 {
+        0
+    }
     /// Ends the component. Idempotent.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }

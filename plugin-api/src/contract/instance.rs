@@ -147,6 +147,19 @@ impl Endpoint {
             rewrites: Vec::new(),
         }
     }
+
+    /// The full URL of a path (with its query) on this endpoint: the first rewrite whose prefix ends where a
+    /// segment of the path does is applied, so that `/v1` matches `/v1/models` and not `/v1beta`.
+    pub fn url_of(&self, path: &str) -> String {
+        for (from, to) in &self.rewrites {
+            if let Some(rest) = path.strip_prefix(from.as_str())
+                && (rest.is_empty() || rest.starts_with(['/', '?']))
+            {
+                return format!("{}{to}{rest}", self.url);
+            }
+        }
+        format!("{}{path}", self.url)
+    }
 }
 
 /// Something an instance can do, most often a model it holds.
@@ -184,4 +197,25 @@ pub enum Residency {
     Stored,
     /// Usable at once (a model in memory).
     Loaded,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Endpoint;
+
+    #[test]
+    fn a_path_is_appended_to_the_base_url() {
+        let endpoint = Endpoint::new("http://gpu1:11434");
+        assert_eq!(endpoint.url_of("/api/tags"), "http://gpu1:11434/api/tags");
+    }
+
+    #[test]
+    fn a_rewrite_replaces_whole_segments_only() {
+        let mut endpoint = Endpoint::new("https://host/v1beta/openai");
+        endpoint.rewrites = vec![("/v1".into(), String::new())];
+        let moved = |path| endpoint.url_of(path);
+        assert_eq!(moved("/v1/models"), "https://host/v1beta/openai/models");
+        assert_eq!(moved("/v1?a=1"), "https://host/v1beta/openai?a=1");
+        assert_eq!(moved("/v1beta/x"), "https://host/v1beta/openai/v1beta/x");
+    }
 }

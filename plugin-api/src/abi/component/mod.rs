@@ -1,0 +1,20 @@
+//! The plugin's side: a component behind the shims.
+//!
+//! [`Component`] is what crosses. It owns the runtime on which the author's code runs, numbers the calls in flight so
+//! that they can be cancelled, and turns every panic into an error. What an operation means is up to
+//! [`Serve`](serve::Serve), of which there is one for hubs and one for providers.
+
+mod calls;
+mod create;
+mod entered;
+pub(crate) mod hook;
+mod hub;
+pub(crate) mod identity;
+mod provider;
+mod runtime;
+pub(crate) mod serve;
+mod services;
+mod shim;
+pub mod trace;
+
+pub use create::{create_hub, create_provider};

@@ -1,0 +1,78 @@
+//! What routing needs to know of a body, without reading the rest of it.
+
+use plugin_api::Error;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::error::LlmError;
+
+/// What routing needs to know of a body.
+#[derive(Debug, Deserialize)]
+pub(super) struct Peek<'a> {
+    /// The model, as it stands in the text. `name` is its older spelling in some bodies.
+    #[serde(borrow, alias = "name")]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    options: Option<&'a RawValue>,
+    #[serde(borrow)]
+    keep_alive: Option<&'a RawValue>,
+}
+
+/// Options that make a server load the model again when they change.
+const RUNNER: [&str; 7] = [
+    "num_ctx",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "use_mmap",
+    "num_thread",
+    "draft_num_predict",
+];
+
+impl<'a> Peek<'a> {
+    /// Reads a body.
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, LlmError> {
+        if body.trim_ascii().is_empty() {
+            return Err(LlmError::NoBody);
+        }
+        Ok(serde_json::from_slice(body)?)
+    }
+
+    /// The model's name, and where its JSON stands in `body`.
+    pub(super) fn model(&self, body: &[u8]) -> Result<(String, std::ops::Range<usize>), LlmError> {
+        let raw = self.model.ok_or(LlmError::NoModel)?.get();
+        let name: String =
+            serde_json::from_str(raw).map_err(|_| LlmError::Invalid("model must be a string".into()))?;
+        let start = raw.as_ptr().addr() - body.as_ptr().addr();
+        Ok((name, start..start + raw.len()))
+    }
+
+    /// The options that shape how the model is loaded.
+    pub(super) fn runner_options(&self) -> Map<String, Value> {
+        // Most requests carry none; those of the wrong type are the instance's to refuse, in its own words.
+        let options = self
+            .options
+            .and_then(|raw| serde_json::from_str::<Map<String, Value>>(raw.get()).ok());
+        options
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| RUNNER.contains(&key.as_str()))
+            .collect()
+    }
+
+    /// How long the model is to stay loaded.
+    pub(super) fn keep_alive(&self) -> Option<Value> {
+        self.keep_alive
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+    }
+}
+
+/// The model of a small body, for routes that are about models.
+pub(super) fn model_of(body: &[u8]) -> Result<String, LlmError> {
+    let (name, _) = Peek::read(body)?.model(body)?;
+    if name.trim().is_empty() {
+        return Err(Error::invalid("model is required").into());
+    }
+    Ok(name)
+}
