@@ -56,6 +56,11 @@ impl Dispatcher {
         self.table.load().find(method, path)
     }
 
+    /// Every route, for lists.
+    pub fn routes(&self) -> serde_json::Value {
+        self.table.load().routes()
+    }
+
     /// What it works with.
     pub fn manager(&self) -> &Arc<Manager> {
         &self.manager

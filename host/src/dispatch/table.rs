@@ -47,6 +47,8 @@ pub enum Found {
 #[derive(Default, Clone)]
 pub struct Table {
     routes: matchit::Router<Vec<Arc<RouteEntry>>>,
+    /// The same one after the other, which the router cannot tell.
+    listed: Vec<Arc<RouteEntry>>,
     /// By name and by alias.
     methods: HashMap<String, Arc<MethodEntry>>,
 }
@@ -70,6 +72,7 @@ impl Table {
                 let owner = taken.value.first().map_or("", |entry| entry.provider.name.as_str());
                 return Err(conflict(format!("the path {path} is served by the provider `{owner}` already")));
             }
+            table.listed.extend(entries.iter().cloned());
             table.routes.insert(path, entries).map_err(|error| conflict(format!("the path {path}: {error}")))?;
         }
         for (name, method) in &said.methods {
@@ -108,6 +111,19 @@ impl Table {
                 None => error.hint("no provider is serving; see `gleitzeit plugin list`"),
             }
         })
+    }
+
+    /// Every route, for lists.
+    pub fn routes(&self) -> serde_json::Value {
+        let entry = |entry: &Arc<RouteEntry>| {
+            serde_json::json!({
+                "provider": entry.provider.name,
+                "methods": entry.route.methods,
+                "path": entry.route.path,
+                "admin": entry.route.admin,
+            })
+        };
+        self.listed.iter().map(entry).collect()
     }
 
     /// Every method once, in order of name.

@@ -1,10 +1,9 @@
-//! What runs: a hub with its pool, a provider with its bindings, a plugin file with its fate.
+//! What runs: a hub with its pool, a provider with its bindings.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use plugin_api::manifest::Relay;
-use serde::Serialize;
 
 use crate::plugin::driver::{HubDriver, ProviderDriver};
 use crate::pool::Pool;
@@ -59,21 +58,4 @@ impl ProviderEntry {
             .collect();
         Self { name, plugin, version, driver, hubs, roles, relays }
     }
-}
-
-/// What became of a plugin file.
-#[derive(Debug, Clone, Serialize)]
-pub struct PluginReport {
-    /// The file.
-    pub path: String,
-    /// The plugin's id, where its manifest could be read.
-    pub id: Option<String>,
-    /// Its version.
-    pub version: Option<String>,
-    /// `serving`, `verified` (found, not named by the configuration), or `rejected`.
-    pub state: &'static str,
-    /// Why it was rejected, in one line.
-    pub reason: Option<String>,
-    /// The hash of the copy that runs.
-    pub sha256: Option<String>,
 }

@@ -13,9 +13,10 @@ use parking_lot::Mutex;
 use plugin_api::{Error, ErrorCode, Fault};
 
 pub use acquire::{Asking, Held};
-pub use entries::{HubEntry, PluginReport, ProviderEntry};
+pub use entries::{HubEntry, ProviderEntry};
 pub use secrets::Secrets;
 
+use crate::plugin::Catalogue;
 use crate::pool::{EventSink, Pool};
 
 /// Every hub and provider that runs. Shared by all layers above; reading takes no lock.
@@ -24,7 +25,7 @@ pub struct Manager {
     hubs: ArcSwap<Vec<Arc<HubEntry>>>,
     providers: ArcSwap<Vec<Arc<ProviderEntry>>>,
     /// Every plugin file that was found, with what became of it.
-    plugins: ArcSwap<Vec<PluginReport>>,
+    catalogue: ArcSwap<Catalogue>,
     /// Orders changes of the lists above; they are read without it.
     changing: Mutex<()>,
     events: EventSink,
@@ -65,9 +66,9 @@ impl Manager {
         provider
     }
 
-    /// Says what became of every plugin file.
-    pub fn report_plugins(&self, plugins: Vec<PluginReport>) {
-        self.plugins.store(Arc::new(plugins));
+    /// From now on, what is known of plugin files is this.
+    pub fn set_catalogue(&self, catalogue: Arc<Catalogue>) {
+        self.catalogue.store(catalogue);
     }
 
     /// Every hub, in the order of the configuration.

@@ -37,7 +37,7 @@ impl Manager {
 
     /// Every plugin file that was found, with what became of it.
     pub fn plugins(&self) -> Value {
-        json!(self.plugins.load().as_ref())
+        json!(self.catalogue.load().listing())
     }
 
     /// Every hub's verbs, with their schemas.

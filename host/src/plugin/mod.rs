@@ -18,6 +18,7 @@ pub mod stage;
 pub mod state;
 pub mod verify;
 
+mod construct;
 mod elf;
 mod layout;
 mod manifest;

@@ -36,6 +36,11 @@ pub enum AnswerBody {
     Stream(Box<RelayBody>),
 }
 
+/// How much of the time until an answer was spent waiting for instances; an extension of responses. What is left of
+/// the whole is the host's own overhead.
+#[derive(Debug, Clone, Copy)]
+pub struct Waited(pub Duration);
+
 const INSTANCE: HeaderName = HeaderName::from_static("x-gleitzeit-instance");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-gleitzeit-attempts");
 const QUEUE_MS: HeaderName = HeaderName::from_static("x-gleitzeit-queue-ms");
