@@ -16,22 +16,18 @@ pub enum Reason {
         error: String,
     },
     /// Others may write to the file or directory, so what is in it is not what its owner put there.
-    #[error("others may write to {}it (mode {mode:04o})", if *.directory { "the directory that holds " } else { "" })]
+    #[error("others may write to it (mode {mode:04o})")]
     Writable {
         /// Its permission bits.
         mode: u32,
-        /// Whether it is about a directory above the file.
-        directory: bool,
     },
-    /// Somebody else owns it, who may change it at any time.
-    #[error("{}belongs to user {owner}, expected root or user {us}", if *.directory { "the directory that holds it " } else { "" })]
+    /// Somebody else owns the file or directory, who may change it at any time.
+    #[error("belongs to user {owner}, expected root or user {us}")]
     Owner {
         /// The user it belongs to.
         owner: u32,
         /// The user this host runs as.
         us: u32,
-        /// Whether it is about a directory above the file.
-        directory: bool,
     },
     /// A directory, a socket, a device.
     #[error("is not a regular file")]
@@ -116,7 +112,7 @@ pub enum Reason {
         other: PathBuf,
     },
     /// The file changed while it was being taken in.
-    #[error("changed while it was being copied")]
+    #[error("changed while it was being taken in")]
     Changed,
     /// The private copy could not be made.
     #[error("cannot be copied to {}: {error}", .to.display())]

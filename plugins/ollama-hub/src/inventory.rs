@@ -1,0 +1,134 @@
+//! Which models each server has, and where they are: on disk or in memory.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use plugin_api::contract::instance::{Capability, Residency};
+use plugin_api::contract::reference::normalise;
+use serde_json::{Map, Value};
+
+use crate::api::{Listed, Running};
+use crate::features::{Traits, TraitsCache};
+
+/// What was on each server's disk when it was last asked, by instance. Memory changes every few seconds and is cheap to
+/// ask about; the disk is asked about with each probe. The lock is never held across an await.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    by_instance: Mutex<HashMap<String, Arc<Vec<Capability>>>>,
+}
+
+impl Inventory {
+    /// Remembers what a listing says.
+    pub(crate) fn take(
+        &self,
+        instance: &str,
+        listed: &[Listed],
+        traits: &TraitsCache,
+    ) -> Arc<Vec<Capability>> {
+        let stored: Vec<_> = listed
+            .iter()
+            .map(|model| on_disk(model, traits.of(model)))
+            .collect();
+        let stored = Arc::new(stored);
+        self.by_instance
+            .lock()
+            .insert(instance.to_owned(), stored.clone());
+        stored
+    }
+
+    /// What was on its disk; `None` if it was never asked.
+    pub(crate) fn of(&self, instance: &str) -> Option<Arc<Vec<Capability>>> {
+        self.by_instance.lock().get(instance).cloned()
+    }
+
+    /// Forgets every instance but these, and gives the digests that are still somewhere.
+    pub(crate) fn retain(&self, instances: &HashSet<&str>) -> HashSet<String> {
+        let mut by_instance = self.by_instance.lock();
+        by_instance.retain(|id, _| instances.contains(id.as_str()));
+        by_instance
+            .values()
+            .flat_map(|stored| stored.iter())
+            .filter_map(|model| model.digest.clone())
+            .collect()
+    }
+}
+
+/// The model of that name, however it is spelled.
+pub(crate) fn find<'a>(models: &'a [Capability], name: &str) -> Option<&'a Capability> {
+    let name = normalise(name);
+    models.iter().find(|model| normalise(&model.name) == name)
+}
+
+/// Whether the listing is older than what runs: a model is in memory that it does not know.
+pub(crate) fn is_stale(stored: &[Capability], running: &[Running]) -> bool {
+    running
+        .iter()
+        .any(|running| !stored.iter().any(|model| is_same(model, running)))
+}
+
+/// The models on disk, with what is true of those in memory. What is in memory only is left out: it was deleted, and
+/// the server will not serve it.
+pub(crate) fn with_residency(stored: &[Capability], running: &[Running]) -> Vec<Capability> {
+    stored
+        .iter()
+        .map(
+            |model| match running.iter().find(|running| is_same(model, running)) {
+                Some(running) => in_memory(model.clone(), running),
+                None => model.clone(),
+            },
+        )
+        .collect()
+}
+
+/// By name or by digest: two names of one build share its place in memory, where only one of them is listed.
+fn is_same(model: &Capability, running: &Running) -> bool {
+    normalise(&model.name) == normalise(&running.name)
+        || (!running.digest.is_empty() && model.digest.as_deref() == Some(running.digest.as_str()))
+}
+
+fn on_disk(model: &Listed, traits: Traits) -> Capability {
+    let text = |value: &Option<String>| value.clone().map(Value::from);
+    let known = [
+        ("modified_at", model.modified_at.clone()),
+        ("details", model.details.clone().map(Value::from)),
+        ("context_length", traits.context_length.map(Value::from)),
+        ("remote_model", text(&model.remote_model)),
+        ("remote_host", text(&model.remote_host)),
+    ];
+    let metadata: Map<_, _> = known
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect();
+    Capability {
+        name: model.name.clone(),
+        // A model that runs elsewhere needs no loading here.
+        residency: if model.remote_model.is_some() {
+            Residency::Loaded
+        } else {
+            Residency::Stored
+        },
+        features: traits.features,
+        digest: (!model.digest.is_empty()).then(|| model.digest.clone()),
+        size: model.size,
+        loaded_as: BTreeMap::new(),
+        metadata,
+    }
+}
+
+fn in_memory(mut model: Capability, running: &Running) -> Capability {
+    model.residency = Residency::Loaded;
+    if let Some(tokens) = running.context_length.filter(|tokens| *tokens > 0) {
+        model.loaded_as.insert("num_ctx".to_owned(), tokens);
+    }
+    if let Some(expires_at) = &running.expires_at {
+        model.metadata.insert("expires_at".to_owned(), expires_at.clone());
+    }
+    model
+        .metadata
+        .insert("size_loaded".to_owned(), running.size.into());
+    model
+        .metadata
+        .insert("size_vram".to_owned(), running.size_vram.into());
+    model
+}
