@@ -2,6 +2,7 @@
 
 mod acquire;
 mod entries;
+mod metrics;
 mod secrets;
 mod status;
 mod verbs;
