@@ -13,6 +13,7 @@ mod parse;
 mod plugins;
 mod rules;
 pub mod schema;
+pub mod secrets;
 pub mod settings;
 pub mod source;
 mod sources;
