@@ -87,7 +87,13 @@ impl Dispatcher {
         self.table.load().methods().into_iter().map(info).collect()
     }
 
-    async fn run(&self, method: &str, params: Bytes, caller: &Caller, stream: bool) -> Result<ReplyBody, Error> {
+    async fn run(
+        &self,
+        method: &str,
+        params: Bytes,
+        caller: &Caller,
+        stream: bool,
+    ) -> Result<ReplyBody, Error> {
         let entry = self.table.load().method(method)?.clone();
         if entry.method.admin && !caller.admin {
             return Err(Error::new(
@@ -96,19 +102,32 @@ impl Dispatcher {
                 format!("{} needs an administrator's key", entry.name),
             ));
         }
-        let params = if params.is_empty() { Bytes::from_static(b"{}") } else { params };
+        let params = if params.is_empty() {
+            Bytes::from_static(b"{}")
+        } else {
+            params
+        };
         entry.check(&serde_json::from_slice(&params)?)?;
         let stream = stream && entry.method.streams;
         let decision = entry.provider.driver.decide(&Request {
-            entry: Entry::Method { name: &entry.name, stream },
+            entry: Entry::Method {
+                name: &entry.name,
+                stream,
+            },
             headers: &[],
             body: &params,
         })?;
         if let Decision::Forward(_) = decision {
-            return Err(Error::plugin(format!("the provider wants to forward {}, which only routes can be", entry.name)));
+            return Err(Error::plugin(format!(
+                "the provider wants to forward {}, which only routes can be",
+                entry.name
+            )));
         }
         let request = OwnedRequest {
-            entry: OwnedEntry::Method { name: entry.name.clone(), stream },
+            entry: OwnedEntry::Method {
+                name: entry.name.clone(),
+                stream,
+            },
             headers: Vec::new(),
             body: params,
         };
@@ -117,5 +136,6 @@ impl Dispatcher {
 }
 
 fn parsed(json: &[u8]) -> Result<Value, Error> {
-    serde_json::from_slice(json).map_err(|error| Error::plugin(format!("the provider answered with bad JSON: {error}")))
+    serde_json::from_slice(json)
+        .map_err(|error| Error::plugin(format!("the provider answered with bad JSON: {error}")))
 }

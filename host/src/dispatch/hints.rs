@@ -41,7 +41,10 @@ impl Hints {
     /// A value that is not what its header takes; the message lists what it takes.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Error> {
         let mut hints = Self::default();
-        if !headers.keys().any(|name| name.as_str().starts_with("x-gleitzeit-")) {
+        if !headers
+            .keys()
+            .any(|name| name.as_str().starts_with("x-gleitzeit-"))
+        {
             return Ok(hints);
         }
         let text = |name: &HeaderName| match headers.get(name).map(|value| value.to_str()) {
@@ -61,12 +64,15 @@ impl Hints {
             .collect();
         hints.affinity = text(&AFFINITY)?.map(str::to_owned);
         if hints.affinity.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
-            return Err(Error::invalid(format!("the header {AFFINITY} is longer than {LONGEST_KEY} bytes")));
+            return Err(Error::invalid(format!(
+                "the header {AFFINITY} is longer than {LONGEST_KEY} bytes"
+            )));
         }
         hints.queue_timeout = text(&QUEUE_TIMEOUT)?
             .map(|text| {
-                humantime::parse_duration(text)
-                    .map_err(|error| Error::invalid(format!("the header {QUEUE_TIMEOUT}: {error}; write it like 5s")))
+                humantime::parse_duration(text).map_err(|error| {
+                    Error::invalid(format!("the header {QUEUE_TIMEOUT}: {error}; write it like 5s"))
+                })
             })
             .transpose()?;
         Ok(hints)
@@ -94,7 +100,12 @@ mod tests {
     fn hints(pairs: &[(&'static str, &'static str)]) -> Result<Hints, Error> {
         let headers = pairs
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    http::HeaderValue::from_static(value),
+                )
+            })
             .collect();
         Hints::from_headers(&headers)
     }
@@ -126,6 +137,9 @@ mod tests {
 
     #[test]
     fn other_headers_are_no_hints() {
-        assert_eq!(hints(&[("x-strategy", "best")]).expect("no hints"), Hints::default());
+        assert_eq!(
+            hints(&[("x-strategy", "best")]).expect("no hints"),
+            Hints::default()
+        );
     }
 }

@@ -38,7 +38,11 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher that knows nobody yet.
     pub fn new(manager: Arc<Manager>) -> Self {
-        Self { table: Arc::default(), upstream: Upstream::new(), manager }
+        Self {
+            table: Arc::default(),
+            upstream: Upstream::new(),
+            manager,
+        }
     }
 
     /// Everything a provider offers is answered from now on.

@@ -23,7 +23,13 @@ use crate::pool::Lease;
 impl Dispatcher {
     /// Answers a request at a route. Never fails: a failure is rendered in the route's dialect. Dropping the
     /// future or the body cancels everything behind it.
-    pub async fn serve(&self, entry: &Arc<RouteEntry>, caller: Caller, parts: Parts, body: Bytes) -> Response<Body> {
+    pub async fn serve(
+        &self,
+        entry: &Arc<RouteEntry>,
+        caller: Caller,
+        parts: Parts,
+        body: Bytes,
+    ) -> Response<Body> {
         match self.answer(entry, &caller, parts, body).await {
             Ok(response) => response,
             Err(error) => self.render(entry, Phase::Before, &error),
@@ -34,22 +40,35 @@ impl Dispatcher {
     pub fn render(&self, entry: &RouteEntry, phase: Phase, error: &Error) -> Response<Body> {
         let rendered = entry.provider.driver.render_error(&entry.id, phase, error);
         let mut response = Response::new(Body::from(rendered.body));
-        *response.status_mut() = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if let Ok(kind) = HeaderValue::try_from(rendered.content_type) {
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
         }
         if let Some(wait) = error.retry_after() {
             // Rounded up: coming back a moment too early would be refused again.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if error.code == ErrorCode::UNAUTHENTICATED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        for (detail, name) in [("instance", "x-gleitzeit-instance"), ("attempts", "x-gleitzeit-attempts")] {
-            let text = error.details.get(detail).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
+        for (detail, name) in [
+            ("instance", "x-gleitzeit-instance"),
+            ("attempts", "x-gleitzeit-attempts"),
+        ] {
+            let text = error
+                .details
+                .get(detail)
+                .map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
             if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
+                response
+                    .headers_mut()
+                    .insert(HeaderName::from_static(name), value);
             }
         }
         response
@@ -78,7 +97,11 @@ impl Dispatcher {
         match decision {
             Decision::Forward(forward) => self.pass_on(entry, caller, parts, body, *forward).await,
             Decision::Work => {
-                let reply = entry.provider.driver.work(caller.context(), owned(entry, &parts, body)).await?;
+                let reply = entry
+                    .provider
+                    .driver
+                    .work(caller.context(), owned(entry, &parts, body))
+                    .await?;
                 respond(entry, reply)
             }
         }
@@ -108,7 +131,12 @@ impl Dispatcher {
             requirement: forward.requirement,
             outgoing: vec![outgoing],
         };
-        let end = |lease| -> Box<dyn RelayEnd> { Box::new(RouteEnd { lease: Some(lease), entry: entry.clone() }) };
+        let end = |lease| -> Box<dyn RelayEnd> {
+            Box::new(RouteEnd {
+                lease: Some(lease),
+                entry: entry.clone(),
+            })
+        };
         Ok(forward::forward(&self.upstream, job, &end).await?.into_response())
     }
 }
@@ -128,7 +156,12 @@ impl RelayEnd for RouteEnd {
     }
 
     fn render(&self, error: Error) -> Result<Bytes, Error> {
-        Ok(self.entry.provider.driver.render_error(&self.entry.id, Phase::Streaming, &error).body)
+        Ok(self
+            .entry
+            .provider
+            .driver
+            .render_error(&self.entry.id, Phase::Streaming, &error)
+            .body)
     }
 }
 
@@ -154,10 +187,14 @@ fn owned(entry: &RouteEntry, parts: &Parts, body: Bytes) -> OwnedRequest {
 
 fn path(parts: &Parts, wanted: Option<String>) -> Result<http::uri::PathAndQuery, Error> {
     match wanted {
-        Some(path) => {
-            path.parse().map_err(|_| Error::plugin(format!("the provider chose a path that is none: {path:?}")))
-        }
-        None => parts.uri.path_and_query().cloned().ok_or_else(|| Error::invalid("the request has no path")),
+        Some(path) => path
+            .parse()
+            .map_err(|_| Error::plugin(format!("the provider chose a path that is none: {path:?}"))),
+        None => parts
+            .uri
+            .path_and_query()
+            .cloned()
+            .ok_or_else(|| Error::invalid("the request has no path")),
     }
 }
 
@@ -172,7 +209,9 @@ pub(super) fn planned(body: Bytes, plan: BodyPlan) -> Result<Bytes, Error> {
             out.extend_from_slice(&body[end..]);
             Ok(out.freeze())
         }
-        BodyPlan::Splice { .. } => Err(Error::plugin("the provider replaces bytes that the body does not have")),
+        BodyPlan::Splice { .. } => Err(Error::plugin(
+            "the provider replaces bytes that the body does not have",
+        )),
     }
 }
 
@@ -197,7 +236,10 @@ fn respond(entry: &Arc<RouteEntry>, reply: Reply) -> Result<Response<Body>, Erro
             let entry = entry.clone();
             let told = stream.map(move |piece| {
                 piece.or_else(|error| {
-                    let frame = entry.provider.driver.render_error(&entry.id, Phase::Streaming, &error);
+                    let frame = entry
+                        .provider
+                        .driver
+                        .render_error(&entry.id, Phase::Streaming, &error);
                     Ok::<_, Error>(frame.body)
                 })
             });
@@ -207,7 +249,9 @@ fn respond(entry: &Arc<RouteEntry>, reply: Reply) -> Result<Response<Body>, Erro
     *response.status_mut() = StatusCode::from_u16(reply.status).map_err(|_| bad())?;
     for (name, value) in reply.headers {
         let name = HeaderName::try_from(name).map_err(|_| bad())?;
-        response.headers_mut().append(name, HeaderValue::try_from(value).map_err(|_| bad())?);
+        response
+            .headers_mut()
+            .append(name, HeaderValue::try_from(value).map_err(|_| bad())?);
     }
     Ok(response)
 }

@@ -40,7 +40,11 @@ pub enum Scope {
 pub struct ComponentServices {
     scope: Scope,
     /// Weak, because the dispatcher holds the drivers that hold this.
-    dispatcher: OnceLock<(Weak<arc_swap::ArcSwap<Table>>, Weak<Manager>, super::upstream::Upstream)>,
+    dispatcher: OnceLock<(
+        Weak<arc_swap::ArcSwap<Table>>,
+        Weak<Manager>,
+        super::upstream::Upstream,
+    )>,
     /// Leases held by the component. Never locked across an await.
     leases: Mutex<HashMap<u64, Lease>>,
     next_lease: AtomicU64,
@@ -75,11 +79,19 @@ impl ComponentServices {
 
     fn dispatcher(&self) -> Result<Dispatcher, Error> {
         let (table, manager, upstream) = self.dispatcher.get().ok_or_else(|| {
-            Error::new(ErrorCode::NOT_INITIALIZED, Fault::Host, "the host is still starting")
-                .retry(plugin_api::Retry::Now)
+            Error::new(
+                ErrorCode::NOT_INITIALIZED,
+                Fault::Host,
+                "the host is still starting",
+            )
+            .retry(plugin_api::Retry::Now)
         })?;
         match (table.upgrade(), manager.upgrade()) {
-            (Some(table), Some(manager)) => Ok(Dispatcher { table, manager, upstream: upstream.clone() }),
+            (Some(table), Some(manager)) => Ok(Dispatcher {
+                table,
+                manager,
+                upstream: upstream.clone(),
+            }),
             _ => Err(Error::new(ErrorCode::GONE, Fault::Host, "the host has stopped")),
         }
     }
@@ -96,7 +108,9 @@ impl ComponentServices {
     }
 
     fn judge(&self, manager: &Manager, relay: Option<&String>) -> Result<Option<Judge>, Error> {
-        let (Some(relay), Scope::Provider(name)) = (relay, &self.scope) else { return Ok(None) };
+        let (Some(relay), Scope::Provider(name)) = (relay, &self.scope) else {
+            return Ok(None);
+        };
         let providers = manager.providers();
         let entry = providers.iter().find(|provider| provider.name == *name);
         match entry.and_then(|provider| provider.relays.get(relay)) {
@@ -117,13 +131,17 @@ impl Services for ComponentServices {
             let pools = self.pools(&dispatcher.manager);
             let asking = Asking {
                 requirement,
-                asker: Asker { principal: &context.principal },
+                asker: Asker {
+                    principal: &context.principal,
+                },
                 tried: &Tried::default(),
                 deadline: context.remaining().map(|left| Instant::now() + left),
             };
             let held = asking.from(&pools).await?;
             if held.lease.preparation().is_some() {
-                held.pool.prepare(&held.lease, requirement, context.clone()).await?;
+                held.pool
+                    .prepare(&held.lease, requirement, context.clone())
+                    .await?;
             }
             let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
             let grant = LeaseGrant {
@@ -157,11 +175,19 @@ impl Services for ComponentServices {
                 .variants
                 .into_iter()
                 .map(|variant| {
-                    let judge = self.judge(&dispatcher.manager, variant.relay.as_ref().or(request.relay.as_ref()))?;
+                    let judge = self.judge(
+                        &dispatcher.manager,
+                        variant.relay.as_ref().or(request.relay.as_ref()),
+                    )?;
                     outgoing(variant, judge)
                 })
                 .collect::<Result<Vec<_>, Error>>()?;
-            let job = Job { caller: &caller, pools: &pools, requirement: request.requirement, outgoing };
+            let job = Job {
+                caller: &caller,
+                pools: &pools,
+                requirement: request.requirement,
+                outgoing,
+            };
             let end = |lease| -> Box<dyn RelayEnd> { Box::new(PluginEnd { lease: Some(lease) }) };
             let answer = forward::forward(&dispatcher.upstream, job, &end).await?;
             let headers = answer
@@ -180,10 +206,17 @@ impl Services for ComponentServices {
         })
     }
 
-    fn call<'a>(&'a self, context: &'a Context, method: &'a str, params: Value) -> BoxFuture<'a, Result<Value, Error>> {
+    fn call<'a>(
+        &'a self,
+        context: &'a Context,
+        method: &'a str,
+        params: Value,
+    ) -> BoxFuture<'a, Result<Value, Error>> {
         Box::pin(async move {
             let params = Bytes::from(params.to_string());
-            self.dispatcher()?.call(method, params, Caller::behind(context)).await
+            self.dispatcher()?
+                .call(method, params, Caller::behind(context))
+                .await
         })
     }
 
@@ -195,24 +228,42 @@ impl Services for ComponentServices {
     ) -> BoxFuture<'a, Result<ByteStream, Error>> {
         Box::pin(async move {
             let params = Bytes::from(params.to_string());
-            let items = self.dispatcher()?.open(method, params, Caller::behind(context)).await?;
-            Ok(items.map(|item| item.map(|value| Bytes::from(value.to_string()))).boxed())
+            let items = self
+                .dispatcher()?
+                .open(method, params, Caller::behind(context))
+                .await?;
+            Ok(items
+                .map(|item| item.map(|value| Bytes::from(value.to_string())))
+                .boxed())
         })
     }
 
     fn instances<'a>(&'a self, _context: &'a Context) -> BoxFuture<'a, Result<Vec<InstanceView>, Error>> {
         Box::pin(async move {
             let dispatcher = self.dispatcher()?;
-            Ok(self.pools(&dispatcher.manager).iter().flat_map(Pool::view).collect())
+            Ok(self
+                .pools(&dispatcher.manager)
+                .iter()
+                .flat_map(Pool::view)
+                .collect())
         })
     }
 
-    fn control<'a>(&'a self, context: &'a Context, control: Control) -> BoxFuture<'a, Result<ByteStream, Error>> {
+    fn control<'a>(
+        &'a self,
+        context: &'a Context,
+        control: Control,
+    ) -> BoxFuture<'a, Result<ByteStream, Error>> {
         Box::pin(async move {
             let dispatcher = self.dispatcher()?;
-            let names: Vec<_> =
-                self.pools(&dispatcher.manager).iter().map(|pool| pool.name().to_owned()).collect();
-            let items = dispatcher.manager.control(Some(&names), context.clone(), control)?;
+            let names: Vec<_> = self
+                .pools(&dispatcher.manager)
+                .iter()
+                .map(|pool| pool.name().to_owned())
+                .collect();
+            let items = dispatcher
+                .manager
+                .control(Some(&names), context.clone(), control)?;
             Ok(items.map(|item| Ok(Bytes::from(item.to_string()))).boxed())
         })
     }
@@ -224,7 +275,12 @@ impl Services for ComponentServices {
     fn publish(&self, kind: &str, data: Value) {
         if let Ok(dispatcher) = self.dispatcher() {
             let (Scope::Hub(name) | Scope::Provider(name)) = &self.scope;
-            dispatcher.manager.events().publish(kind, name, None, data);
+            // Kinds of events are the host's to coin, so a plugin's own word stands beside the data.
+            let data = serde_json::json!({ "kind": kind, "data": data });
+            dispatcher
+                .manager
+                .events()
+                .emit(crate::pool::events::kind::PLUGIN, name, None, data);
         }
     }
 }
@@ -251,7 +307,10 @@ fn outgoing(variant: Variant, judge: Option<Judge>) -> Result<Outgoing, Error> {
     let mut headers = HeaderMap::new();
     for (name, value) in variant.headers {
         let name = HeaderName::try_from(name).map_err(|_| bad("header name"))?;
-        headers.append(name, HeaderValue::try_from(value).map_err(|_| bad("header value"))?);
+        headers.append(
+            name,
+            HeaderValue::try_from(value).map_err(|_| bad("header value"))?,
+        );
     }
     Ok(Outgoing {
         dialect: Some(variant.dialect).filter(|dialect| !dialect.is_empty()),
@@ -267,8 +326,6 @@ fn outgoing(variant: Variant, judge: Option<Judge>) -> Result<Outgoing, Error> {
 fn body(body: AnswerBody) -> ByteStream {
     match body {
         AnswerBody::Whole(bytes) => futures_util::stream::iter([Ok(bytes)]).boxed(),
-        AnswerBody::Stream(relay) => {
-            relay.into_data_stream().boxed()
-        }
+        AnswerBody::Stream(relay) => relay.into_data_stream().boxed(),
     }
 }

@@ -63,24 +63,37 @@ impl Table {
         let said = provider.driver.manifest();
         let mut by_path: HashMap<&str, Vec<Arc<RouteEntry>>> = HashMap::new();
         for (id, route) in &said.routes {
-            by_path.entry(&route.path).or_default().push(Arc::new(RouteEntry::new(provider, id, route)?));
+            by_path
+                .entry(&route.path)
+                .or_default()
+                .push(Arc::new(RouteEntry::new(provider, id, route)?));
         }
         for (path, entries) in by_path {
             if let Ok(taken) = table.routes.at(path)
                 && taken.params.is_empty()
             {
-                let owner = taken.value.first().map_or("", |entry| entry.provider.name.as_str());
-                return Err(conflict(format!("the path {path} is served by the provider `{owner}` already")));
+                let owner = taken
+                    .value
+                    .first()
+                    .map_or("", |entry| entry.provider.name.as_str());
+                return Err(conflict(format!(
+                    "the path {path} is served by the provider `{owner}` already"
+                )));
             }
             table.listed.extend(entries.iter().cloned());
-            table.routes.insert(path, entries).map_err(|error| conflict(format!("the path {path}: {error}")))?;
+            table
+                .routes
+                .insert(path, entries)
+                .map_err(|error| conflict(format!("the path {path}: {error}")))?;
         }
         for (name, method) in &said.methods {
             let entry = Arc::new(MethodEntry::new(provider, name, method)?);
             for name in std::iter::once(name).chain(&method.aliases) {
                 if let Some(taken) = table.methods.insert(name.clone(), entry.clone()) {
                     let owner = &taken.provider.name;
-                    return Err(conflict(format!("the method {name} is served by the provider `{owner}` already")));
+                    return Err(conflict(format!(
+                        "the method {name} is served by the provider `{owner}` already"
+                    )));
                 }
             }
         }
@@ -89,10 +102,15 @@ impl Table {
 
     /// Who answers at a path.
     pub fn find(&self, method: &Method, path: &str) -> Found {
-        let Ok(matched) = self.routes.at(path) else { return Found::Nothing };
+        let Ok(matched) = self.routes.at(path) else {
+            return Found::Nothing;
+        };
         match matched.value.iter().find(|entry| entry.methods.contains(method)) {
             Some(entry) => Found::Route(entry.clone()),
-            None => matched.value.first().map_or(Found::Nothing, |entry| Found::WrongMethod(entry.clone())),
+            None => matched
+                .value
+                .first()
+                .map_or(Found::Nothing, |entry| Found::WrongMethod(entry.clone())),
         }
     }
 
@@ -102,12 +120,19 @@ impl Table {
     /// Nobody does; the message offers the nearest names.
     pub fn method(&self, name: &str) -> Result<&Arc<MethodEntry>, Error> {
         self.methods.get(name).ok_or_else(|| {
-            let error = Error::new(ErrorCode::METHOD_NOT_FOUND, Fault::Client, format!("there is no method `{name}`"));
-            let nearest = self.methods.keys().max_by(|a, b| {
-                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-            });
+            let error = Error::new(
+                ErrorCode::METHOD_NOT_FOUND,
+                Fault::Client,
+                format!("there is no method `{name}`"),
+            );
+            let nearest = self
+                .methods
+                .keys()
+                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
             match nearest {
-                Some(nearest) => error.hint(format!("did you mean `{nearest}`? `gleitzeit methods` lists them all")),
+                Some(nearest) => error.hint(format!(
+                    "did you mean `{nearest}`? `gleitzeit methods` lists them all"
+                )),
                 None => error.hint("no provider is serving; see `gleitzeit plugin list`"),
             }
         })
@@ -128,8 +153,12 @@ impl Table {
 
     /// Every method once, in order of name.
     pub fn methods(&self) -> Vec<&Arc<MethodEntry>> {
-        let mut methods: Vec<_> =
-            self.methods.iter().filter(|(name, entry)| **name == entry.name).map(|(_, entry)| entry).collect();
+        let mut methods: Vec<_> = self
+            .methods
+            .iter()
+            .filter(|(name, entry)| **name == entry.name)
+            .map(|(_, entry)| entry)
+            .collect();
         methods.sort_by(|a, b| a.name.cmp(&b.name));
         methods
     }
@@ -137,12 +166,17 @@ impl Table {
 
 impl RouteEntry {
     fn new(provider: &Arc<ProviderEntry>, id: &str, route: &manifest::Route) -> Result<Self, Error> {
-        let methods = route.methods.iter().map(|name| Method::from_bytes(name.as_bytes())).collect::<Result<_, _>>();
+        let methods = route
+            .methods
+            .iter()
+            .map(|name| Method::from_bytes(name.as_bytes()))
+            .collect::<Result<_, _>>();
         Ok(Self {
             provider: provider.clone(),
             id: id.to_owned(),
             route: route.clone(),
-            methods: methods.map_err(|_| conflict(format!("the route `{id}` names an impossible HTTP method")))?,
+            methods: methods
+                .map_err(|_| conflict(format!("the route `{id}` names an impossible HTTP method")))?,
         })
     }
 
@@ -158,7 +192,12 @@ impl MethodEntry {
             .then(|| jsonschema::validator_for(&method.params))
             .transpose()
             .map_err(|error| conflict(format!("the schema of {name} is broken: {error}")))?;
-        Ok(Self { provider: provider.clone(), name: name.to_owned(), method: method.clone(), validator })
+        Ok(Self {
+            provider: provider.clone(),
+            name: name.to_owned(),
+            method: method.clone(),
+            validator,
+        })
     }
 
     /// Checks parameters against the schema.
@@ -166,7 +205,9 @@ impl MethodEntry {
     /// # Errors
     /// `INVALID_PARAMS` with every mistake at once, each with its place.
     pub fn check(&self, params: &serde_json::Value) -> Result<(), Error> {
-        let Some(validator) = &self.validator else { return Ok(()) };
+        let Some(validator) = &self.validator else {
+            return Ok(());
+        };
         let mistakes: Vec<_> = validator
             .iter_errors(params)
             .map(|error| match error.instance_path().as_str() {

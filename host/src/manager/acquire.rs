@@ -43,7 +43,10 @@ impl Asking<'_> {
         for pool in pools {
             match pool.try_acquire(self.requirement, &self.asker, self.tried) {
                 Ok(lease) => {
-                    let held = Held { lease, pool: pool.clone() };
+                    let held = Held {
+                        lease,
+                        pool: pool.clone(),
+                    };
                     if !matches!(held.lease.preparation(), Some(Preparation::Absent)) {
                         return Ok(held);
                     }
@@ -53,7 +56,9 @@ impl Asking<'_> {
                     waiting.get_or_insert(pool);
                 }
                 Err(other) => {
-                    let says_more = refusal.as_ref().is_none_or(|known| matches!(known, Refusal::Unknown { .. }));
+                    let says_more = refusal
+                        .as_ref()
+                        .is_none_or(|known| matches!(known, Refusal::Unknown { .. }));
                     if says_more {
                         refusal = Some(other);
                     }
@@ -62,8 +67,13 @@ impl Asking<'_> {
         }
         if let Some(pool) = waiting {
             drop(fetching);
-            let lease = pool.acquire(self.requirement, &self.asker, self.tried, self.deadline).await?;
-            return Ok(Held { lease, pool: pool.clone() });
+            let lease = pool
+                .acquire(self.requirement, &self.asker, self.tried, self.deadline)
+                .await?;
+            return Ok(Held {
+                lease,
+                pool: pool.clone(),
+            });
         }
         match (fetching, refusal) {
             (Some(held), _) => Ok(held),

@@ -56,6 +56,14 @@ impl ProviderEntry {
             .iter()
             .map(|(name, relay)| (name.clone(), Arc::new(relay.clone())))
             .collect();
-        Self { name, plugin, version, driver, hubs, roles, relays }
+        Self {
+            name,
+            plugin,
+            version,
+            driver,
+            hubs,
+            roles,
+            relays,
+        }
     }
 }

@@ -36,7 +36,11 @@ pub struct Manager {
 impl Manager {
     /// A manager with nothing to manage yet.
     pub fn new(secrets: Secrets, events: EventSink) -> Self {
-        Self { secrets, events, ..Self::default() }
+        Self {
+            secrets,
+            events,
+            ..Self::default()
+        }
     }
 
     /// Where everything that happens to instances is told.
@@ -119,11 +123,20 @@ impl Manager {
         };
         let holds = |hub: &&Arc<HubEntry>| hub.pool.view().iter().any(|view| view.instance.id == instance);
         let known = || {
-            let ids: Vec<_> =
-                hubs.iter().flat_map(|hub| hub.pool.view()).map(|view| view.instance.id).collect();
-            Error::not_found(format!("there is no instance `{instance}`; there are: {}", list(&ids)))
+            let ids: Vec<_> = hubs
+                .iter()
+                .flat_map(|hub| hub.pool.view())
+                .map(|view| view.instance.id)
+                .collect();
+            Error::not_found(format!(
+                "there is no instance `{instance}`; there are: {}",
+                list(&ids)
+            ))
         };
-        hubs.iter().find(holds).map(|hub| hub.pool.clone()).ok_or_else(known)
+        hubs.iter()
+            .find(holds)
+            .map(|hub| hub.pool.clone())
+            .ok_or_else(known)
     }
 
     /// Lets an instance finish what it has and gives it nothing new.

@@ -32,7 +32,11 @@ impl Manager {
 
     /// Every instance of every hub.
     pub fn instances(&self) -> Value {
-        self.hubs().iter().flat_map(|hub| hub.pool.instances()).map(|status| json!(status)).collect()
+        self.hubs()
+            .iter()
+            .flat_map(|hub| hub.pool.instances())
+            .map(|status| json!(status))
+            .collect()
     }
 
     /// Every plugin file that was found, with what became of it.
@@ -42,7 +46,10 @@ impl Manager {
 
     /// Every hub's verbs, with their schemas.
     pub fn verbs(&self) -> Value {
-        self.hubs().iter().map(|hub| (hub.name.clone(), json!(hub.driver.manifest().verbs))).collect()
+        self.hubs()
+            .iter()
+            .map(|hub| (hub.name.clone(), json!(hub.driver.manifest().verbs)))
+            .collect()
     }
 
     fn provider_list(&self) -> Vec<Value> {

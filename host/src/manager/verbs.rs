@@ -35,9 +35,14 @@ impl Manager {
             VerbTarget::Hub => vec![None],
             VerbTarget::Instance => select(&hub, &verb, &control)?.into_iter().map(Some).collect(),
         };
-        let runs = targets.into_iter().map(move |target| run(hub.clone(), context.clone(), control.clone(), target));
+        let runs = targets
+            .into_iter()
+            .map(move |target| run(hub.clone(), context.clone(), control.clone(), target));
         let mut results = Map::new();
-        let items = stream::iter(runs).flatten_unordered(AT_ONCE).map(Some).chain(stream::iter([None]));
+        let items = stream::iter(runs)
+            .flatten_unordered(AT_ONCE)
+            .map(Some)
+            .chain(stream::iter([None]));
         Ok(items
             .filter_map(move |item| {
                 let out = match item {
@@ -65,16 +70,26 @@ impl Manager {
                 .cloned()
                 .collect(),
         };
-        let found = candidates
-            .iter()
-            .find_map(|hub| hub.driver.manifest().verbs.get(&control.verb).map(|verb| (hub.clone(), verb.clone())));
+        let found = candidates.iter().find_map(|hub| {
+            hub.driver
+                .manifest()
+                .verbs
+                .get(&control.verb)
+                .map(|verb| (hub.clone(), verb.clone()))
+        });
         found.ok_or_else(|| {
-            let known: Vec<_> =
-                candidates.iter().flat_map(|hub| hub.driver.manifest().verbs.keys().cloned()).collect();
+            let known: Vec<_> = candidates
+                .iter()
+                .flat_map(|hub| hub.driver.manifest().verbs.keys().cloned())
+                .collect();
             Error::new(
                 ErrorCode::METHOD_NOT_SUPPORTED,
                 Fault::Client,
-                format!("no hub knows the verb `{}`; known are: {}", control.verb, list(&known)),
+                format!(
+                    "no hub knows the verb `{}`; known are: {}",
+                    control.verb,
+                    list(&known)
+                ),
             )
         })
     }
@@ -84,8 +99,12 @@ fn check(control: &Control, verb: &Verb) -> Result<(), Error> {
     if verb.arguments.is_null() {
         return Ok(());
     }
-    let validator = jsonschema::validator_for(&verb.arguments)
-        .map_err(|error| Error::plugin(format!("the plugin's schema of `{}` is broken: {error}", control.verb)))?;
+    let validator = jsonschema::validator_for(&verb.arguments).map_err(|error| {
+        Error::plugin(format!(
+            "the plugin's schema of `{}` is broken: {error}",
+            control.verb
+        ))
+    })?;
     let mistakes: Vec<_> = validator
         .iter_errors(&control.arguments)
         .map(|error| match error.instance_path().as_str() {
@@ -96,7 +115,11 @@ fn check(control: &Control, verb: &Verb) -> Result<(), Error> {
     if mistakes.is_empty() {
         return Ok(());
     }
-    Err(Error::invalid(format!("`{}`: {}", control.verb, mistakes.join("; "))))
+    Err(Error::invalid(format!(
+        "`{}`: {}",
+        control.verb,
+        mistakes.join("; ")
+    )))
 }
 
 fn select(hub: &HubEntry, verb: &Verb, control: &Control) -> Result<Vec<Arc<ResourceInstance>>, Error> {
@@ -116,7 +139,10 @@ fn select(hub: &HubEntry, verb: &Verb, control: &Control) -> Result<Vec<Arc<Reso
     };
     if chosen.is_empty() {
         let what = capability.map_or_else(String::new, |name| format!(" that has `{name}`"));
-        return Err(Error::not_found(format!("the hub `{}` has no instance{what}", hub.name)));
+        return Err(Error::not_found(format!(
+            "the hub `{}` has no instance{what}",
+            hub.name
+        )));
     }
     Ok(chosen)
 }
@@ -132,8 +158,12 @@ fn run(
     control: Control,
     target: Option<Arc<ResourceInstance>>,
 ) -> BoxStream<'static, Item> {
-    let id = target.as_ref().map_or_else(|| hub.name.clone(), |instance| instance.id.clone());
-    let items = hub.driver.control(context, control.verb, control.arguments, target.clone());
+    let id = target
+        .as_ref()
+        .map_or_else(|| hub.name.clone(), |instance| instance.id.clone());
+    let items = hub
+        .driver
+        .control(context, control.verb, control.arguments, target.clone());
     let ended = {
         let id = id.clone();
         move || {
@@ -154,17 +184,26 @@ fn run(
                 Some(Ok(ControlItem::Result(value))) => {
                     answered = true;
                     ended();
-                    Some(Item::Result { instance, result: json!({ "ok": value }) })
+                    Some(Item::Result {
+                        instance,
+                        result: json!({ "ok": value }),
+                    })
                 }
                 Some(Err(error)) => {
                     answered = true;
                     ended();
-                    Some(Item::Result { instance, result: json!({ "error": error }) })
+                    Some(Item::Result {
+                        instance,
+                        result: json!({ "error": error }),
+                    })
                 }
                 None if answered => None,
                 None => {
                     let error = Error::plugin("the plugin ended the verb without a result");
-                    Some(Item::Result { instance, result: json!({ "error": error }) })
+                    Some(Item::Result {
+                        instance,
+                        result: json!({ "error": error }),
+                    })
                 }
             };
             std::future::ready(out)

@@ -23,11 +23,17 @@ impl Loader {
         setup: Setup,
         services: Arc<dyn Services>,
     ) -> Result<Arc<dyn HubDriver>, Refusal> {
-        let manifest = library.manifest().hub.clone().ok_or_else(|| absent(library, "hub"))?;
+        let manifest = library
+            .manifest()
+            .hub
+            .clone()
+            .ok_or_else(|| absent(library, "hub"))?;
         let (module, name) = (library.module(), setup.name.clone());
-        self.construct(library, name, move || AbiHub::build(module, manifest, setup, services))
-            .await
-            .map(|hub| Arc::new(hub) as Arc<dyn HubDriver>)
+        self.construct(library, name, move || {
+            AbiHub::build(module, manifest, setup, services)
+        })
+        .await
+        .map(|hub| Arc::new(hub) as Arc<dyn HubDriver>)
     }
 
     /// Builds the provider of a library; see [`hub`](Self::hub).
@@ -40,11 +46,17 @@ impl Loader {
         setup: Setup,
         services: Arc<dyn Services>,
     ) -> Result<Arc<dyn ProviderDriver>, Refusal> {
-        let manifest = library.manifest().provider.clone().ok_or_else(|| absent(library, "provider"))?;
+        let manifest = library
+            .manifest()
+            .provider
+            .clone()
+            .ok_or_else(|| absent(library, "provider"))?;
         let (module, name) = (library.module(), setup.name.clone());
-        self.construct(library, name, move || AbiProvider::build(module, manifest, setup, services))
-            .await
-            .map(|provider| Arc::new(provider) as Arc<dyn ProviderDriver>)
+        self.construct(library, name, move || {
+            AbiProvider::build(module, manifest, setup, services)
+        })
+        .await
+        .map(|provider| Arc::new(provider) as Arc<dyn ProviderDriver>)
     }
 
     async fn construct<T: Send + 'static>(
@@ -81,7 +93,10 @@ fn told(name: String, error: Error) -> Reason {
         None => error.message.clone(),
     };
     if error.code == ErrorCode::PANICKED {
-        Reason::Panicked { doing: "building it".to_owned(), message }
+        Reason::Panicked {
+            doing: "building it".to_owned(),
+            message,
+        }
     } else {
         Reason::Construction { name, message }
     }

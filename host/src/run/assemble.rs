@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use plugin_api::Error;
 use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::config::settings::{HostSettings, HubBinding, HubSettings, ProviderSettings};
@@ -40,7 +41,10 @@ impl std::fmt::Display for Missing {
         match self {
             Missing::Refused(refusal) => refusal.fmt(formatter),
             Missing::NoSuchPlugin(id) => {
-                write!(formatter, "no file in the plugin directories is the plugin `{id}`")
+                write!(
+                    formatter,
+                    "no file in the plugin directories is the plugin `{id}`"
+                )
             }
             Missing::Conflict(error) => error.fmt(formatter),
         }
@@ -50,7 +54,10 @@ impl std::fmt::Display for Missing {
 impl Assembly {
     /// Builds everything that can be built; what cannot is logged and shown.
     pub(super) async fn build(settings: &Settings, catalogue: Arc<Catalogue>) -> Result<Self, Error> {
-        let manager = Arc::new(Manager::new(Secrets::new(settings.secrets.clone()), EventSink::default()));
+        let manager = Arc::new(Manager::new(
+            Secrets::new(settings.secrets.clone()),
+            EventSink::default(),
+        ));
         manager.set_catalogue(catalogue.clone());
         let mut assembly = Self {
             dispatcher: Dispatcher::new(manager),
@@ -63,7 +70,9 @@ impl Assembly {
             assembly.note("hub", &hub.name, built);
         }
         for provider in &settings.providers {
-            let built = assembly.provider(&loader, &catalogue, &settings.host, provider).await;
+            let built = assembly
+                .provider(&loader, &catalogue, &settings.host, provider)
+                .await;
             assembly.note("provider", &provider.name, built);
         }
         Ok(assembly)
@@ -74,7 +83,9 @@ impl Assembly {
             Ok(()) => tracing::info!(kind, name, "serving"),
             Err(missing) => {
                 tracing::error!(kind, name, reason = %missing, "not serving");
-                self.unready.lock().push(format!("the {kind} `{name}` is not serving: {missing}"));
+                self.unready
+                    .lock()
+                    .push(format!("the {kind} `{name}` is not serving: {missing}"));
             }
         }
     }
@@ -88,12 +99,31 @@ impl Assembly {
     ) -> Result<(), Missing> {
         let library = load(loader, catalogue, &settings.plugin).await?;
         let services = self.services(Scope::Hub(settings.name.clone()));
-        let setup = setup(host, &settings.plugin, &settings.name, Value::Object(settings.config.clone()));
-        let driver = loader.hub(&library, setup, services).await.map_err(Missing::Refused)?;
+        let setup = setup(
+            host,
+            &settings.plugin,
+            &settings.name,
+            Value::Object(settings.config.clone()),
+        );
+        let driver = loader
+            .hub(&library, setup, services)
+            .await
+            .map_err(Missing::Refused)?;
         let manager = self.dispatcher.manager();
-        let pool = Pool::start(settings.clone(), driver.clone(), Clock::system(), manager.events().clone());
+        let pool = Pool::start(
+            settings.clone(),
+            driver.clone(),
+            Clock::real(),
+            manager.events().clone(),
+        );
         let (plugin, version) = (settings.plugin.clone(), library.manifest().version.clone());
-        manager.add_hub(HubEntry { name: settings.name.clone(), plugin, version, driver, pool });
+        manager.add_hub(HubEntry {
+            name: settings.name.clone(),
+            plugin,
+            version,
+            driver,
+            pool,
+        });
         Ok(())
     }
 
@@ -106,8 +136,16 @@ impl Assembly {
     ) -> Result<(), Missing> {
         let library = load(loader, catalogue, &settings.plugin).await?;
         let services = self.services(Scope::Provider(settings.name.clone()));
-        let setup = setup(host, &settings.plugin, &settings.name, Value::Object(settings.config.clone()));
-        let driver = loader.provider(&library, setup, services).await.map_err(Missing::Refused)?;
+        let setup = setup(
+            host,
+            &settings.plugin,
+            &settings.name,
+            Value::Object(settings.config.clone()),
+        );
+        let driver = loader
+            .provider(&library, setup, services)
+            .await
+            .map_err(Missing::Refused)?;
         let manager = self.dispatcher.manager();
         let (hubs, roles) = bound(manager, &settings.hubs, &driver.manifest().requires);
         let entry = ProviderEntry::new(
@@ -139,7 +177,7 @@ impl Assembly {
             services.release_all();
         }
         for hub in manager.hubs().iter() {
-            within(limit, &hub.name, hub.pool.shutdown(limit)).await;
+            within(limit, &hub.name, hub.pool.shutdown(Instant::now() + limit)).await;
             within(limit, &hub.name, hub.driver.shutdown()).await;
         }
     }
@@ -147,7 +185,10 @@ impl Assembly {
 
 async fn within(limit: Duration, name: &str, ending: impl Future<Output = ()>) {
     // A little longer than what it was given, so that its own account of the delay comes first.
-    if tokio::time::timeout(limit + Duration::from_secs(1), ending).await.is_err() {
+    if tokio::time::timeout(limit + Duration::from_secs(1), ending)
+        .await
+        .is_err()
+    {
         tracing::warn!(name, "did not end in time and is left behind");
     }
 }
@@ -155,7 +196,9 @@ async fn within(limit: Duration, name: &str, ending: impl Future<Output = ()>) {
 async fn load(loader: &Loader, catalogue: &Catalogue, id: &str) -> Result<Arc<Library>, Missing> {
     match catalogue.get(id) {
         Some(entry) => loader.load(entry).await.map_err(Missing::Refused),
-        None => Err(catalogue.refusal_of(id).map_or_else(|| Missing::NoSuchPlugin(id.to_owned()), Missing::Refused)),
+        None => Err(catalogue
+            .refusal_of(id)
+            .map_or_else(|| Missing::NoSuchPlugin(id.to_owned()), Missing::Refused)),
     }
 }
 
@@ -171,7 +214,11 @@ fn setup(host: &HostSettings, plugin: &str, name: &str, config: Value) -> Setup 
 }
 
 /// The pools that a provider may use, and its roles.
-fn bound(manager: &Manager, binding: &HubBinding, requires: &[String]) -> (Vec<Pool>, BTreeMap<String, String>) {
+fn bound(
+    manager: &Manager,
+    binding: &HubBinding,
+    requires: &[String],
+) -> (Vec<Pool>, BTreeMap<String, String>) {
     match binding {
         HubBinding::Ordered(names) => (manager.pools(names), BTreeMap::new()),
         HubBinding::ByRole(roles) => {
@@ -182,7 +229,9 @@ fn bound(manager: &Manager, binding: &HubBinding, requires: &[String]) -> (Vec<P
             let hubs = manager.hubs();
             let provides = |kind: &String| {
                 let kind = kind.clone();
-                hubs.iter().filter(move |hub| hub.driver.manifest().provides == kind).map(|hub| hub.pool.clone())
+                hubs.iter()
+                    .filter(move |hub| hub.driver.manifest().provides == kind)
+                    .map(|hub| hub.pool.clone())
             };
             (requires.iter().flat_map(provides).collect(), BTreeMap::new())
         }

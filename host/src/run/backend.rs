@@ -72,7 +72,10 @@ impl Backend for Dispatcher {
     }
 
     fn waited(&self, response: &Response<Body>) -> Option<Duration> {
-        response.extensions().get::<dispatch::forward::Waited>().map(|waited| waited.0)
+        response
+            .extensions()
+            .get::<dispatch::forward::Waited>()
+            .map(|waited| waited.0)
     }
 
     async fn call(&self, method: &str, params: Bytes, caller: Caller) -> Result<Value, Error> {

@@ -40,7 +40,13 @@ pub fn control_runtime() -> Result<tokio::runtime::Runtime, Error> {
         .thread_name("control")
         .enable_all()
         .build()
-        .map_err(|error| Error::new(ErrorCode::INTERNAL_ERROR, Fault::Host, format!("no threads: {error}")))
+        .map_err(|error| {
+            Error::new(
+                ErrorCode::INTERNAL_ERROR,
+                Fault::Host,
+                format!("no threads: {error}"),
+            )
+        })
 }
 
 impl Host {
@@ -51,9 +57,16 @@ impl Host {
     /// The address cannot be listened on, or a key cannot be read.
     pub async fn start(settings: Settings, catalogue: Arc<Catalogue>) -> Result<Self, Error> {
         let assembly = Assembly::build(&settings, catalogue).await?;
-        let operator = Arc::new(Operator::new(assembly.dispatcher.clone(), assembly.unready.clone()));
+        let operator = Arc::new(Operator::new(
+            assembly.dispatcher.clone(),
+            assembly.unready.clone(),
+        ));
         let gateway = Gateway::bind(&settings.host, assembly.dispatcher.clone(), operator).await?;
-        Ok(Self { gateway, assembly, settings })
+        Ok(Self {
+            gateway,
+            assembly,
+            settings,
+        })
     }
 
     /// Where it listens.
@@ -73,4 +86,28 @@ impl Host {
         self.assembly.shut_down(self.settings.host.shutdown_timeout).await;
         served.map(drop)
     }
+}
+
+/// Runs a host in this process until a signal ends it. `ready` is told where it listens.
+///
+/// # Errors
+/// As [`Host::start`] and [`Host::run`].
+pub fn serve(
+    settings: Settings,
+    catalogue: Arc<Catalogue>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), Error> {
+    let runtime = control_runtime()?;
+    let served = runtime.block_on(async {
+        let stop = signals().map_err(|error| {
+            let message = format!("cannot listen for signals: {error}");
+            Error::new(ErrorCode::INTERNAL_ERROR, Fault::Host, message)
+        })?;
+        let host = Host::start(settings, catalogue).await?;
+        ready(host.local_addr());
+        host.run(stop).await
+    });
+    // Plugins were given their time; whatever still runs there must not hold the process.
+    runtime.shutdown_background();
+    served
 }

@@ -55,7 +55,11 @@ impl Failure {
     /// The last attempt has failed: the instance's own words where it has any, else ours.
     pub(super) fn give_up(self, attempts: u32, queued: Duration) -> Result<Answer, Error> {
         match self.answer {
-            Some(answer) => Ok(Answer { attempts, queued, ..*answer }),
+            Some(answer) => Ok(Answer {
+                attempts,
+                queued,
+                ..*answer
+            }),
             None => Err(self
                 .error
                 .detail("instance", self.instance)
@@ -67,8 +71,18 @@ impl Failure {
 
 /// What one attempt found out, before the lease is settled.
 enum Found {
-    Whole { status: StatusCode, headers: HeaderMap, body: Bytes },
-    Stream { status: StatusCode, headers: HeaderMap, pieces: VecDeque<Bytes>, rest: Option<UpstreamBody>, judged: bool },
+    Whole {
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+    },
+    Stream {
+        status: StatusCode,
+        headers: HeaderMap,
+        pieces: VecDeque<Bytes>,
+        rest: Option<UpstreamBody>,
+        judged: bool,
+    },
 }
 
 /// Why an attempt failed, before the lease is settled.
@@ -84,8 +98,16 @@ impl Attempt<'_> {
     pub(super) async fn run(&self, lease: Lease, end: MakeEnd<'_>) -> Result<Answer, Failure> {
         let instance = lease.instance().clone();
         let found = match self.outgoing(&instance) {
-            Ok(outgoing) => self.exchange(&lease, outgoing).await.map(|found| (found, outgoing)),
-            Err(error) => Err(Trouble { outcome: Outcome::Cancelled, error, again: false, answer: None }),
+            Ok(outgoing) => self
+                .exchange(&lease, outgoing)
+                .await
+                .map(|found| (found, outgoing)),
+            Err(error) => Err(Trouble {
+                outcome: Outcome::Cancelled,
+                error,
+                again: false,
+                answer: None,
+            }),
         };
         match found {
             Ok((found, outgoing)) => Ok(self.answer(lease, instance, outgoing, found, end)),
@@ -107,10 +129,17 @@ impl Attempt<'_> {
 
     fn outgoing(&self, instance: &ResourceInstance) -> Result<&Outgoing, Error> {
         let speaks = |outgoing: &&Outgoing| {
-            outgoing.dialect.as_ref().is_none_or(|dialect| instance.dialects.contains(dialect))
+            outgoing
+                .dialect
+                .as_ref()
+                .is_none_or(|dialect| instance.dialects.contains(dialect))
         };
         self.job.outgoing.iter().find(speaks).ok_or_else(|| {
-            Error::new(ErrorCode::INTERNAL_ERROR, Fault::Host, "an instance was chosen that speaks none of the dialects")
+            Error::new(
+                ErrorCode::INTERNAL_ERROR,
+                Fault::Host,
+                "an instance was chosen that speaks none of the dialects",
+            )
         })
     }
 
@@ -119,7 +148,9 @@ impl Attempt<'_> {
     async fn exchange(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Trouble> {
         let begun = Instant::now();
         let limit = self.pool.settings().timeouts.first_byte;
-        let due = self.deadline.map_or(begun + limit, |deadline| deadline.min(begun + limit));
+        let due = self
+            .deadline
+            .map_or(begun + limit, |deadline| deadline.min(begun + limit));
         let mut work = std::pin::pin!(self.work(lease, outgoing));
         if let Ok(found) = tokio::time::timeout_at(due.min(begun + WATCH_AFTER), work.as_mut()).await {
             return found;
@@ -141,7 +172,11 @@ impl Attempt<'_> {
         // The caller's deadline is no fault of the instance; its own time limit is.
         let callers = self.deadline.is_some_and(|deadline| deadline <= due);
         Trouble {
-            outcome: if callers { Outcome::Cancelled } else { Outcome::TimedOut },
+            outcome: if callers {
+                Outcome::Cancelled
+            } else {
+                Outcome::TimedOut
+            },
             error: super::too_late(begun.elapsed()),
             again: !callers,
             answer: None,
@@ -150,10 +185,15 @@ impl Attempt<'_> {
 
     async fn work(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Trouble> {
         if lease.preparation().is_some() {
-            self.pool.prepare(lease, &self.job.requirement, super::context(self.job.caller)).await.map_err(unprepared)?;
+            self.pool
+                .prepare(lease, &self.job.requirement, super::context(self.job.caller))
+                .await
+                .map_err(unprepared)?;
         }
         let target = self.target(lease)?;
-        let request = outgoing.request(&target).ok_or_else(|| refused("the path cannot be asked of this instance"))?;
+        let request = outgoing
+            .request(&target)
+            .ok_or_else(|| refused("the path cannot be asked of this instance"))?;
         let timeouts = &self.pool.settings().timeouts;
         let response = self
             .upstream
@@ -161,9 +201,15 @@ impl Attempt<'_> {
             .await
             .map_err(|error| unreached(&lease.instance().id, &error))?;
         if response.status().as_u16() >= 400 {
-            return Err(self.refusal(response, &target, outgoing, &lease.instance().id).await);
+            return Err(self
+                .refusal(response, &target, outgoing, &lease.instance().id)
+                .await);
         }
-        let found = match outgoing.judge.as_ref().filter(|judge| is_stream(&response, judge)) {
+        let found = match outgoing
+            .judge
+            .as_ref()
+            .filter(|judge| is_stream(&response, judge))
+        {
             Some(judge) => self.stream(response, judge).await?,
             None => self.whole(response, outgoing.judge.as_ref()).await?,
         };
@@ -173,8 +219,13 @@ impl Attempt<'_> {
 
     fn target(&self, lease: &Lease) -> Result<Arc<Target>, Trouble> {
         let instance = lease.instance();
-        let endpoint = instance.endpoint.as_ref().ok_or_else(|| refused("this instance has no endpoint to send to"))?;
-        self.upstream.target(lease.key(), || Target::parse(endpoint)).map_err(|error| refused(&error.to_string()))
+        let endpoint = instance
+            .endpoint
+            .as_ref()
+            .ok_or_else(|| refused("this instance has no endpoint to send to"))?;
+        self.upstream
+            .target(lease.key(), || Target::parse(endpoint))
+            .map_err(|error| refused(&error.to_string()))
     }
 
     async fn refusal(
@@ -190,21 +241,42 @@ impl Attempt<'_> {
         };
         let class = Class::of(head.status, &head.headers, &body, target, outgoing.judge.as_ref());
         let error = match class.outcome {
-            Outcome::Misconfigured => Error::instance(ErrorCode::UNHEALTHY, format!("{instance} refused the host ({})", head.status))
-                .hint("the operator must check the key of this instance, or whether it accepts requests from here"),
-            Outcome::Busy { retry_after } => Error::instance(ErrorCode::OVERLOADED, format!("{instance} is busy"))
-                .retry(retry_after.map_or(Retry::Now, Retry::After)),
-            _ => Error::instance(ErrorCode::UPSTREAM_ERROR, format!("{instance} answered {}", head.status)),
+            Outcome::Misconfigured => Error::instance(
+                ErrorCode::UNHEALTHY,
+                format!("{instance} refused the host ({})", head.status),
+            )
+            .hint(
+                "the operator must check the key of this instance, or whether it accepts requests from here",
+            ),
+            Outcome::Busy { retry_after } => {
+                Error::instance(ErrorCode::OVERLOADED, format!("{instance} is busy"))
+                    .retry(retry_after.map_or(Retry::Now, Retry::After))
+            }
+            _ => Error::instance(
+                ErrorCode::UPSTREAM_ERROR,
+                format!("{instance} answered {}", head.status),
+            ),
         };
         let answer = class.presentable.then(|| (head.status, head.headers, body));
-        Trouble { outcome: class.outcome, error, again: class.again, answer }
+        Trouble {
+            outcome: class.outcome,
+            error,
+            again: class.again,
+            answer,
+        }
     }
 
     async fn stream(&self, response: Response<UpstreamBody>, judge: &Judge) -> Result<Found, Trouble> {
         let (head, mut body) = response.into_parts();
         let settings = self.pool.settings();
         // Until the first meaningful frame the first-byte limit is in force, so silence has no limit of its own.
-        let held = hold(&mut body, judge, settings.retry.hold_bytes, settings.timeouts.first_byte).await;
+        let held = hold(
+            &mut body,
+            judge,
+            settings.retry.hold_bytes,
+            settings.timeouts.first_byte,
+        )
+        .await;
         let holding = held.map_err(|error| Trouble {
             outcome: match error {
                 HoldError::Failure(_) | HoldError::Garbage => Outcome::ServerError,
@@ -216,7 +288,13 @@ impl Attempt<'_> {
             answer: None,
         })?;
         let rest = (!holding.ended).then_some(body);
-        Ok(Found::Stream { status: head.status, headers: head.headers, pieces: holding.pieces, rest, judged: true })
+        Ok(Found::Stream {
+            status: head.status,
+            headers: head.headers,
+            pieces: holding.pieces,
+            rest,
+            judged: true,
+        })
     }
 
     async fn whole(&self, response: Response<UpstreamBody>, judge: Option<&Judge>) -> Result<Found, Trouble> {
@@ -227,7 +305,13 @@ impl Attempt<'_> {
             .map_err(|why| broken("the instance", why))?;
         if more.is_some() {
             let pieces = VecDeque::from([read]);
-            return Ok(Found::Stream { status: head.status, headers: head.headers, pieces, rest: Some(body), judged: false });
+            return Ok(Found::Stream {
+                status: head.status,
+                headers: head.headers,
+                pieces,
+                rest: Some(body),
+                judged: false,
+            });
         }
         if let Some(message) = judge.and_then(|judge| judge.whole(&read)) {
             return Err(Trouble {
@@ -237,22 +321,43 @@ impl Attempt<'_> {
                 answer: Some((head.status, head.headers, read)),
             });
         }
-        Ok(Found::Whole { status: head.status, headers: head.headers, body: read })
+        Ok(Found::Whole {
+            status: head.status,
+            headers: head.headers,
+            body: read,
+        })
     }
 
-    fn answer(&self, lease: Lease, instance: Arc<ResourceInstance>, outgoing: &Outgoing, found: Found, end: MakeEnd<'_>) -> Answer {
+    fn answer(
+        &self,
+        lease: Lease,
+        instance: Arc<ResourceInstance>,
+        outgoing: &Outgoing,
+        found: Found,
+        end: MakeEnd<'_>,
+    ) -> Answer {
         let renamer = |framing| {
             let (judge, name) = (outgoing.judge.as_ref()?, outgoing.rename.as_deref()?);
             Some(Renamer::new(judge.model()?, name, framing))
         };
         let dialect = outgoing.dialect.clone();
         match found {
-            Found::Whole { status, headers, body } => {
+            Found::Whole {
+                status,
+                headers,
+                body,
+            } => {
                 lease.finish(Outcome::Success);
                 let body = renamer(Framing::Whole).map_or(body.clone(), |renamer| renamer.whole(&body));
                 self.wrap(instance, dialect, status, headers, AnswerBody::Whole(body))
             }
-            Found::Stream { status, headers, pieces, rest, judged } => {
+            Found::Stream {
+                status,
+                headers,
+                pieces,
+                rest,
+                judged,
+            } => {
                 let timeouts = &self.pool.settings().timeouts;
                 let total = Instant::now() + timeouts.total;
                 let until = self.deadline.map_or(total, |deadline| deadline.min(total));
@@ -267,7 +372,13 @@ impl Attempt<'_> {
                     IdleTimer::new(timeouts.idle, Some(until)),
                     self.job.caller.stop.clone(),
                 );
-                self.wrap(instance, dialect, status, headers, AnswerBody::Stream(Box::new(relay)))
+                self.wrap(
+                    instance,
+                    dialect,
+                    status,
+                    headers,
+                    AnswerBody::Stream(Box::new(relay)),
+                )
             }
         }
     }
@@ -281,12 +392,24 @@ impl Attempt<'_> {
         body: AnswerBody,
     ) -> Answer {
         let (attempts, queued) = (self.attempts, self.queued);
-        Answer { status, headers: passed_headers(headers), body, instance, dialect, attempts, queued }
+        Answer {
+            status,
+            headers: passed_headers(headers),
+            body,
+            instance,
+            dialect,
+            attempts,
+            queued,
+        }
     }
 }
 
 /// Reads up to `most` bytes. The second value says that there is more.
-async fn collect(body: &mut UpstreamBody, most: usize, idle: Duration) -> Result<(Bytes, Option<()>), &'static str> {
+async fn collect(
+    body: &mut UpstreamBody,
+    most: usize,
+    idle: Duration,
+) -> Result<(Bytes, Option<()>), &'static str> {
     let mut first = Bytes::new();
     let mut all: Option<BytesMut> = None;
     loop {
@@ -326,27 +449,58 @@ fn is_endless(headers: &HeaderMap) -> bool {
 }
 
 fn content_type(headers: &HeaderMap) -> &str {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 fn refused(why: &str) -> Trouble {
     let error = Error::new(ErrorCode::CONFIGURATION, Fault::Host, why);
-    Trouble { outcome: Outcome::Misconfigured, error, again: true, answer: None }
+    Trouble {
+        outcome: Outcome::Misconfigured,
+        error,
+        again: true,
+        answer: None,
+    }
 }
 
 fn unprepared(error: Error) -> Trouble {
     let instances = error.fault == Fault::Instance;
-    let outcome = if instances { Outcome::ServerError } else { Outcome::ClientError };
-    Trouble { outcome, again: instances, error, answer: None }
+    let outcome = if instances {
+        Outcome::ServerError
+    } else {
+        Outcome::ClientError
+    };
+    Trouble {
+        outcome,
+        again: instances,
+        error,
+        answer: None,
+    }
 }
 
 fn unreached(instance: &str, error: &UpstreamError) -> Trouble {
     let outcome = error.outcome();
-    let code = if outcome == Outcome::ConnectFailed { ErrorCode::CONNECTION_FAILED } else { ErrorCode::STREAM_BROKEN };
-    Trouble { outcome, error: Error::instance(code, format!("{instance}: {error}")), again: true, answer: None }
+    let code = if outcome == Outcome::ConnectFailed {
+        ErrorCode::CONNECTION_FAILED
+    } else {
+        ErrorCode::STREAM_BROKEN
+    };
+    Trouble {
+        outcome,
+        error: Error::instance(code, format!("{instance}: {error}")),
+        again: true,
+        answer: None,
+    }
 }
 
 fn broken(instance: &str, why: &str) -> Trouble {
     let error = Error::instance(ErrorCode::STREAM_BROKEN, format!("{instance}: {why}"));
-    Trouble { outcome: Outcome::StreamBroken, error, again: true, answer: None }
+    Trouble {
+        outcome: Outcome::StreamBroken,
+        error,
+        again: true,
+        answer: None,
+    }
 }

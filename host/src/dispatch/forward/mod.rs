@@ -55,7 +55,10 @@ pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) ->
         }
     }
     let deadline = job.caller.deadline.map(|deadline| {
-        Instant::now() + deadline.duration_since(std::time::SystemTime::now()).unwrap_or(Duration::ZERO)
+        Instant::now()
+            + deadline
+                .duration_since(std::time::SystemTime::now())
+                .unwrap_or(Duration::ZERO)
     });
     let mut tried = Tried::default();
     let mut attempts = 0;
@@ -63,7 +66,9 @@ pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) ->
     loop {
         let asking = Asking {
             requirement: &job.requirement,
-            asker: Asker { principal: &job.caller.principal },
+            asker: Asker {
+                principal: &job.caller.principal,
+            },
             tried: &tried,
             deadline,
         };
@@ -75,7 +80,14 @@ pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) ->
         }
         let again = attempts < pool.settings().retry.attempts;
         let key = lease.key();
-        let attempt = Attempt { upstream, pool: &pool, job: &job, deadline, attempts, queued };
+        let attempt = Attempt {
+            upstream,
+            pool: &pool,
+            job: &job,
+            deadline,
+            attempts,
+            queued,
+        };
         let failure = match attempt.run(lease, end).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
@@ -105,7 +117,12 @@ async fn pause(attempts: u32) {
 /// The deadline has passed while an instance was at work.
 fn too_late(waited: Duration) -> Error {
     let waited = humantime::format_duration(Duration::from_millis(waited.as_millis() as u64));
-    Error::new(ErrorCode::TIMEOUT, Fault::Instance, format!("no answer within {waited}")).retry(Retry::Now)
+    Error::new(
+        ErrorCode::TIMEOUT,
+        Fault::Instance,
+        format!("no answer within {waited}"),
+    )
+    .retry(Retry::Now)
 }
 
 /// The context for what a hub does on behalf of a request.

@@ -80,8 +80,11 @@ pub fn copied_headers(mut headers: HeaderMap) -> HeaderMap {
     for name in named.iter().chain(&OURS) {
         headers.remove(name);
     }
-    let hints: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("x-gleitzeit-")).cloned().collect();
+    let hints: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-gleitzeit-"))
+        .cloned()
+        .collect();
     for name in hints {
         headers.remove(name);
     }
@@ -107,7 +110,12 @@ mod tests {
         ];
         let map = headers
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    http::HeaderValue::from_static(value),
+                )
+            })
             .collect();
         let copied = copied_headers(map);
         let mut left: Vec<_> = copied.keys().map(HeaderName::as_str).collect();

@@ -17,11 +17,12 @@ pub struct IdleTimer {
 }
 
 impl IdleTimer {
-    /// A timer that starts now.
-    pub fn new(limit: Duration) -> Self {
+    /// A timer that starts now, and fires at `deadline` in any case.
+    pub fn new(limit: Duration, deadline: Option<Instant>) -> Self {
         Self {
             limit,
             last: Instant::now(),
+            deadline,
             sleep: None,
         }
     }
@@ -39,7 +40,9 @@ impl IdleTimer {
     /// Ready when the limit has passed; call it only where there is nothing else to do.
     pub fn poll_expired(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            let due = self.deadline.map_or(self.last + self.limit, |deadline| deadline.min(self.last + self.limit));
+            let due = self.deadline.map_or(self.last + self.limit, |deadline| {
+                deadline.min(self.last + self.limit)
+            });
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
             if sleep.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
