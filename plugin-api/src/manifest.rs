@@ -2,6 +2,9 @@
 //!
 //! Authors write it as TOML beside their `Cargo.toml`; `export_plugin!` puts it into the
 //! ELF section [`SECTION`] together with facts of the build that nobody has to type.
+//!
+//! These types let unknown keys pass, so that a host can read the manifest of a newer plugin. A key that is
+//! unknown to a host which is no older than the plugin is refused there.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +22,6 @@ pub const TARGET: &str = env!("PLUGIN_API_TARGET");
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Unique among plugins: lower case, digits and dashes, such as `ollama-hub`.
     pub id: String,
@@ -59,7 +61,7 @@ pub struct Build {
 
 /// What a hub says of itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct HubManifest {
     /// The kind of resource, such as `llm-server`.
     pub provides: String,
@@ -80,7 +82,7 @@ pub struct HubManifest {
 
 /// What [`Hub::prepare`](crate::hub::Hub::prepare) can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Prepares {
     /// It brings in what is stored (loads a model).
     pub stored: bool,
@@ -90,7 +92,6 @@ pub struct Prepares {
 
 /// One verb of a hub, such as `pull`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Verb {
     /// One sentence for help.
     pub description: String,
@@ -137,7 +138,7 @@ pub enum DefaultSelection {
 
 /// What a provider says of itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct ProviderManifest {
     /// The protocol, such as `llm/v1`.
     pub protocol: String,
@@ -155,7 +156,6 @@ pub struct ProviderManifest {
 
 /// One method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Method {
     /// One sentence for lists.
     pub description: String,
@@ -178,7 +178,6 @@ pub struct Method {
 
 /// One HTTP route.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Route {
     /// The HTTP methods it answers; others get 405 in its dialect.
     pub methods: Vec<String>,
@@ -198,7 +197,7 @@ pub struct Route {
 /// How the host judges an answer it passes on: where a stream's frames end, which frame commits it, which is a
 /// failure, and how it must end. Places are JSON pointers (RFC 6901) into a frame.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Relay {
     /// How a streamed answer is cut into frames.
     pub framing: Framing,

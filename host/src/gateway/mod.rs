@@ -1,1 +1,34 @@
 //! HTTP: JSON-RPC, the providers' surfaces, health and metrics.
+//!
+//! The gateway authenticates, bounds what callers may cost, and hands requests on; it knows no dialect. A few
+//! network threads ([`worker`]) each serve their connections ([`connection`], [`socket`], [`watch`]); a request
+//! goes through [`handle`]: what is it for ([`target`]), may it ([`admit`]), its body ([`body`]), then the
+//! [`backend`]. What the gateway answers itself is in [`rpc`] and [`health`].
+
+mod admit;
+mod answer;
+pub mod backend;
+mod bad_head;
+mod body;
+mod budget;
+mod connection;
+mod handle;
+mod health;
+mod keys;
+mod metrics;
+mod origin;
+mod request_id;
+mod rpc;
+mod server;
+mod site;
+mod slots;
+mod socket;
+mod target;
+mod watch;
+mod worker;
+
+pub use backend::{Admin, Asker, Backend};
+pub use server::Gateway;
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ pub struct Inspection {
     pub size: u64,
     /// What it holds, in one word.
     pub hash: ContentHash,
+    /// Why the host would not load it from where it is, though the file itself is in order: others may change it.
+    pub concern: Option<String>,
     /// What it says of itself.
     pub manifest: Manifest,
     /// The same, as it stands in the file.
@@ -29,10 +31,10 @@ pub struct Inspection {
 /// Reads a plugin file and runs nothing of it. Blocks on the disk, for the whole file.
 ///
 /// # Errors
-/// As [`verify`](super::verify()): what cannot be loaded is not shown as if it could.
+/// As [`verify`](super::verify()), except that it does not matter who may change the file: nothing of it runs.
 pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
     let refuse = |reason| Refusal::new(path, reason);
-    let (mut file, metadata) = verify::open(path).map_err(refuse)?;
+    let (mut file, metadata) = verify::open_any(path).map_err(refuse)?;
     let examined = verify::examine(&file).map_err(refuse)?;
     file.rewind()
         .map_err(|error| refuse(Reason::unreadable(&error)))?;
@@ -43,6 +45,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, Refusal> {
         path: path.to_owned(),
         size: metadata.len(),
         hash,
+        concern: verify::open(path).err().map(|refusal| refusal.to_string()),
         manifest: Manifest::clone(&examined.manifest),
         text: examined.text,
     })

@@ -6,6 +6,8 @@
 //! side with fewer methods is a prefix of the other, which is what the two can live with: whoever calls a method
 //! that is not there gets its default body.
 
+use std::fmt::Display;
+
 use abi_stable::StableAbi;
 use abi_stable::abi_stability::abi_checking::{
     AbiInstability, AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals,
@@ -35,45 +37,58 @@ pub(super) fn check(theirs: &'static TypeLayout, theirs_is_newer: bool) -> Resul
     let Err(newer) = newer else { return Ok(()) };
     let older = check_layout_compatibility_with_globals(theirs, ours, &CheckingGlobals::new());
     let Err(older) = older else { return Ok(()) };
-    Err(describe(if theirs_is_newer { &newer } else { &older }))
+    Err(if theirs_is_newer {
+        describe(&newer, |difference| problem(difference, "host", "plugin"))
+    } else {
+        describe(&older, |difference| problem(difference, "plugin", "host"))
+    })
 }
 
-fn describe(errors: &AbiInstabilityErrors) -> Mismatch {
-    let first = errors.errors.first();
-    let place = first
-        .map(|error| {
-            let names: Vec<_> = error.stack_trace.iter().map(|step| name(&step.found)).collect();
-            names.join(".")
-        })
-        .filter(|place| !place.is_empty())
-        .unwrap_or_else(|| "the root module".to_owned());
-    let problem = first
-        .and_then(|error| error.errs.first())
-        .map_or_else(|| "it differs".to_owned(), problem);
+fn describe(errors: &AbiInstabilityErrors, problem: impl Fn(&AbiInstability) -> String) -> Mismatch {
+    // Types that differ only because something within them does come first, with no error of their own.
+    let first = errors.errors.iter().find(|error| !error.errs.is_empty());
+    let mut place: Vec<_> = first
+        .iter()
+        .flat_map(|error| error.stack_trace.iter())
+        .map(|step| name(&step.found))
+        .filter(|name| !name.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
+    // A field that is a function is two steps of one name.
+    place.dedup();
+    if place.is_empty() {
+        place.push("the root module");
+    }
     Mismatch {
-        place,
-        problem,
+        place: place.join("."),
+        problem: first
+            .and_then(|error| error.errs.first())
+            .map_or_else(|| "it differs".to_owned(), problem),
         whole: errors.to_string(),
     }
 }
 
 fn name(step: &TLFieldOrFunction) -> &'static str {
     match step {
+        TLFieldOrFunction::Field(field) if field.name() == "__returns" => "result",
         TLFieldOrFunction::Field(field) => field.name(),
         TLFieldOrFunction::Function(function) => function.name.as_str(),
     }
 }
 
-fn problem(difference: &AbiInstability) -> String {
+/// How two things differ, of which the first (in the order of the check) is that of `one` side.
+fn problem(difference: &AbiInstability, one: &str, other: &str) -> String {
+    let sides = |first: &dyn Display, second: &dyn Display| format!("{one} has {first}, {other} {second}");
     match difference {
-        AbiInstability::Name(names) => format!("types {} and {}", names.expected, names.found),
-        AbiInstability::Size(sizes) => format!("sizes {} and {}", sizes.expected, sizes.found),
+        AbiInstability::Name(types) => sides(&types.expected, &types.found),
+        AbiInstability::Size(sizes) => {
+            let sizes = sides(&sizes.expected, &sizes.found);
+            format!("{sizes} bytes")
+        }
         AbiInstability::FieldCountMismatch(counts) => {
-            format!("{} and {} fields", counts.expected, counts.found)
+            let counts = sides(&counts.expected, &counts.found);
+            format!("{counts} fields")
         }
-        AbiInstability::UnexpectedField(fields) => {
-            format!("fields {} and {}", fields.expected.name(), fields.found.name())
-        }
+        AbiInstability::UnexpectedField(fields) => sides(&fields.expected.name(), &fields.found.name()),
         _ => "it differs".to_owned(),
     }
 }

@@ -15,9 +15,6 @@ use super::state::{self, State};
 use super::trust;
 use super::verify::{self, Examined, Verified};
 
-#[cfg(test)]
-mod tests;
-
 /// We alone may look into the directory of copies.
 const PRIVATE_DIRECTORY: u32 = 0o700;
 /// A copy is never written again.
@@ -91,12 +88,22 @@ impl Generations {
                 state::reached(State::Staged, verified.path(), id, version, &hash);
                 Ok(staged)
             }
-            Err(reason) => Err(state::rejected(Refusal::new(verified.path(), reason).of(id))),
+            Err(refusal) => Err(state::rejected(refusal.of(id))),
         }
     }
 
-    fn copy(&self, verified: &Verified) -> Result<Staged, Reason> {
-        let (mut original, before) = verify::open(verified.path())?;
+    fn copy(&self, verified: &Verified) -> Result<Staged, Refusal> {
+        let (original, before) = verify::open(verified.path())?;
+        self.copy_open(verified, original, &before)
+            .map_err(|reason| Refusal::new(verified.path(), reason))
+    }
+
+    fn copy_open(
+        &self,
+        verified: &Verified,
+        mut original: File,
+        before: &Metadata,
+    ) -> Result<Staged, Reason> {
         let directory = self.prepare_directory()?;
         let staging = |error: io::Error| Reason::Staging {
             to: directory.clone(),
@@ -112,7 +119,7 @@ impl Generations {
             CopyError::Writing(error) => staging(error),
         })?;
         let after = original.metadata().map_err(|error| Reason::unreadable(&error))?;
-        if length != before.len() || !same(&before, &after) {
+        if length != before.len() || !same(before, &after) {
             return Err(Reason::Changed);
         }
         let examined = examine_copy(part.as_file_mut())?;

@@ -51,10 +51,9 @@ pub(super) struct Examined {
 /// # Errors
 /// Others may change it, it is damaged, it is no plugin, or this host cannot run it.
 pub fn verify(path: &Path) -> Result<Verified, Refusal> {
-    let result = open(path)
-        .and_then(|(file, _)| examine(&file))
-        .map_err(|reason| Refusal::new(path, reason));
-    match result {
+    let examined =
+        open(path).and_then(|(file, _)| examine(&file).map_err(|reason| Refusal::new(path, reason)));
+    match examined {
         Ok(examined) => {
             let manifest = &examined.manifest;
             state::reached(State::Verified, path, &manifest.id, &manifest.version, "");
@@ -68,7 +67,22 @@ pub fn verify(path: &Path) -> Result<Verified, Refusal> {
 }
 
 /// Opens a file that only its owner may change, with the facts that tell whether it stayed the same.
-pub(super) fn open(path: &Path) -> Result<(File, Metadata), Reason> {
+pub(super) fn open(path: &Path) -> Result<(File, Metadata), Refusal> {
+    let refuse = |reason| Refusal::new(path, reason);
+    let (file, metadata) = open_any(path).map_err(refuse)?;
+    // A link leads to another directory than the one that was scanned.
+    let real = path
+        .canonicalize()
+        .map_err(|error| refuse(Reason::unreadable(&error)))?;
+    if let Some(directory) = real.parent() {
+        trust::directory(directory)?;
+    }
+    trust::file(&metadata).map_err(refuse)?;
+    Ok((file, metadata))
+}
+
+/// Opens a file, whoever may change it.
+pub(super) fn open_any(path: &Path) -> Result<(File, Metadata), Reason> {
     let file = OpenOptions::new()
         .read(true)
         // A named pipe under the name of a plugin must not hold us up.
@@ -76,7 +90,9 @@ pub(super) fn open(path: &Path) -> Result<(File, Metadata), Reason> {
         .open(path)
         .map_err(|error| Reason::unreadable(&error))?;
     let metadata = file.metadata().map_err(|error| Reason::unreadable(&error))?;
-    trust::file(&metadata)?;
+    if !metadata.is_file() {
+        return Err(Reason::NotAFile);
+    }
     Ok((file, metadata))
 }
 

@@ -107,18 +107,21 @@ pub struct InstanceSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The server's base URL.
+    #[schemars(extend("format" = "http-url"))]
     pub url: String,
     /// Labels for hard selection.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
     /// Share of traffic under `weighted`; positive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub weight: Option<f64>,
     /// Tier under `priority_based`; higher is used first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
     /// How many requests at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max_concurrent: Option<u32>,
     /// Settings that only the hub understands, checked against its manifest's instance schema.
     #[serde(default, skip_serializing_if = "Map::is_empty")]

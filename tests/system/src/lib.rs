@@ -1,1 +1,3 @@
-//! Under construction.
+//! What the tests of the whole system share: plugins to load, hosts to run, fakes to talk to.
+
+pub mod plugins;

@@ -1,5 +1,5 @@
-//! The smallest plugin, built against the plugin API of four versions: as it was, as it is, as it may become,
-//! and broken. The crates differ in nothing but a feature of `plugin-api`.
+//! The smallest hub, of which the examples make plugins built against the plugin API as it is, as it was, as it
+//! may become, and broken. They differ in nothing but a feature of `plugin-api`.
 
 use std::sync::Arc;
 
@@ -8,13 +8,6 @@ use plugin_api::contract::probe::Probe;
 use plugin_api::hub::Progress;
 use plugin_api::{Context, Error, Host, Hub, ResourceInstance};
 use serde_json::{Value, json};
-
-const MANIFEST: &str = concat!(
-    "id = \"",
-    env!("CARGO_PKG_NAME"),
-    "\"\nversion = \"0.1.0\"\n[hub]\nprovides = \"matrix\"\n",
-    "[hub.verbs.version]\ndescription = \"Says which API it was built for\"\ntarget = \"hub\"\n",
-);
 
 /// A hub that says which API it was built for.
 pub struct Matrix;
@@ -57,5 +50,3 @@ impl Hub for Matrix {
         Ok(json!(plugin_api::manifest::API_VERSION))
     }
 }
-
-plugin_api::export_plugin! { manifest_text: MANIFEST, hub: Matrix }

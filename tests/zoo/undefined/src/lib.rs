@@ -17,6 +17,10 @@ unsafe extern "C" {
     fn gleitzeit_zoo_nobody_defines_this();
 }
 
+// Whatever the optimiser thinks of the call below.
+#[used]
+static REFERENCE: unsafe extern "C" fn() = gleitzeit_zoo_nobody_defines_this;
+
 /// A hub that cannot be loaded.
 pub struct Undefined;
 

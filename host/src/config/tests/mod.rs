@@ -1,0 +1,10 @@
+//! The configuration from outside: what is written, and what comes of it.
+
+mod completion;
+mod fixture;
+mod golden;
+mod precedence;
+mod robustness;
+mod schema;
+mod secrets;
+mod shipped;

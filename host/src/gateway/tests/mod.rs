@@ -1,0 +1,11 @@
+//! The gateway over real sockets, with a fake behind it.
+
+mod bad_input;
+mod fake;
+mod guard;
+mod health;
+mod limits;
+mod requests;
+mod rpc;
+mod stopping;
+mod support;
