@@ -278,6 +278,7 @@ async fn await_ready(
         }
         () = answers => {}
         () = tokio::time::sleep_until(deadline) => {
+            process.kill().await;
             return Err(ProcessError::NotReady {
                 program: process.program().to_owned(),
                 address,

@@ -176,11 +176,17 @@ impl Process {
             return Ok(());
         }
         tracing::warn!(pid = self.pid(), "the server does not end by itself; killing it");
-        kill(self.group, Signal::KILL);
-        match tokio::time::timeout(KILLED, self.wait()).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(ProcessError::Unkillable(self.pid())),
+        if self.kill().await {
+            Ok(())
+        } else {
+            Err(ProcessError::Unkillable(self.pid()))
         }
+    }
+
+    /// Kills it and waits until it is gone; says whether it is.
+    pub(super) async fn kill(&self) -> bool {
+        kill(self.group, Signal::KILL);
+        tokio::time::timeout(KILLED, self.wait()).await.is_ok()
     }
 
     /// What it and the processes it started use of the machine; processor time since the last time it was asked.

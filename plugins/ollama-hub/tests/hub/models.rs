@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Fleet, capabilities, context, control, hub, hub_of, instance, quiet, until};
+use crate::support::{capabilities, context, control, hub, hub_of, instance, quiet, until};
 use fakes::Fault;
 use fakes::ollama::{FakeModel, FakeOllama};
 use plugin_api::hub::Progress;
+use plugin_api::testing::TestHost;
 use plugin_api::{Error, ErrorCode, Fault as Whose, Hub};
 use serde_json::json;
 
@@ -282,8 +283,8 @@ async fn ps_says_what_is_in_memory_now() {
 
 #[tokio::test]
 async fn the_distribution_of_models_is_known_with_every_server_down() {
-    let fleet = Arc::new(Fleet::default());
-    let hub = hub_of(&fleet, quiet());
+    let host = TestHost::new();
+    let hub = hub_of(&host, quiet());
     let mut instances = Vec::new();
     for names in [vec!["m", "n"], vec!["M"]] {
         let builder = names
@@ -294,7 +295,7 @@ async fn the_distribution_of_models_is_known_with_every_server_down() {
         instance.capabilities = capabilities(&hub, &Arc::new(instance.clone())).await;
         instances.push(instance);
     }
-    fleet.registers(&instances);
+    host.set_instances("ollama", instances);
     let (progress, _) = Progress::channel();
     let call = hub
         .clone()

@@ -17,11 +17,12 @@ use fakes::Fault;
 use fakes::ollama::FakeOllama;
 use ollama_hub::OllamaHub;
 use plugin_api::contract::instance::Origin;
+use plugin_api::testing::{Harness, TestHost};
 use plugin_api::{Error, ErrorCode, Hub, ResourceInstance};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use crate::support::{Fleet, context, hub, hub_of, until};
+use crate::support::{context, hub, hub_of, until};
 
 /// What the stand-in should do; where it is not set, nothing.
 const ROLE: &str = "STAND_IN_ROLE";
@@ -392,7 +393,7 @@ async fn discovery_does_not_find_what_is_being_started() {
         ports: vec![port],
         ..ollama_hub::Config::default()
     };
-    let hub = hub_of(&Arc::new(Fleet::default()), config);
+    let hub = hub_of(&TestHost::new(), config);
     // The engine does not know of it yet.
     let instance = start(&hub, specification).await.unwrap();
     assert!(hub.clone().discover(context()).await.unwrap().is_empty());
@@ -438,4 +439,17 @@ async fn a_host_that_is_killed_leaves_nothing_behind() {
     host.start_kill().unwrap();
     host.wait().await.unwrap();
     until("the server and its runner are gone", async || group(server) == 0).await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_plugin_is_the_end_of_its_servers() {
+    let plugin = Harness::new()
+        .workers(1)
+        .hub::<OllamaHub>(&json!({ "auto_discover": false }))
+        .unwrap();
+    let instance = plugin.start(&context(), &specification("parent")).await.unwrap();
+    assert_eq!(group(pid(&instance)), 2);
+    plugin.shutdown().await;
+    drop(plugin);
+    until("all is gone", async || group(pid(&instance)) == 0).await;
 }

@@ -1,83 +1,22 @@
-//! What the tests of this hub share: a hub on a host that knows a fleet, and instances by URL.
+//! What the tests of this hub share: a hub on a host in miniature, and instances by URL.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ollama_hub::{Config, OllamaHub};
-use parking_lot::Mutex;
 use plugin_api::contract::instance::{Capability, InstanceSettings, Residency};
-use plugin_api::contract::outcome::Outcome;
-use plugin_api::contract::requirement::Requirement;
-use plugin_api::host::{
-    BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services,
-};
 use plugin_api::hub::Progress;
-use plugin_api::{ByteStream, Context, Error, Host, Hub, ResourceInstance};
+use plugin_api::testing::TestHost;
+use plugin_api::{Context, Error, Hub, ResourceInstance};
 use serde_json::Value;
-
-/// A host that knows these instances and can do nothing else.
-#[derive(Debug, Default)]
-pub(crate) struct Fleet {
-    pub(crate) instances: Mutex<Vec<ResourceInstance>>,
-}
-
-impl Fleet {
-    /// The engine's part in discovery: what was found is what there is, besides what came by other ways.
-    pub(crate) fn registers(&self, instances: &[ResourceInstance]) {
-        *self.instances.lock() = instances.to_vec();
-    }
-}
-
-fn nothing<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, Error>> {
-    Box::pin(async { Err(Error::unsupported("this in a test")) })
-}
-
-impl Services for Fleet {
-    fn lease<'a>(&'a self, _: &'a Context, _: &'a Requirement) -> BoxFuture<'a, Result<LeaseGrant, Error>> {
-        nothing()
-    }
-    fn release(&self, _: u64, _: Outcome) {}
-    fn forward<'a>(
-        &'a self,
-        _: &'a Context,
-        _: ForwardRequest,
-    ) -> BoxFuture<'a, Result<ForwardResponse, Error>> {
-        nothing()
-    }
-    fn call<'a>(&'a self, _: &'a Context, _: &'a str, _: Value) -> BoxFuture<'a, Result<Value, Error>> {
-        nothing()
-    }
-    fn open<'a>(&'a self, _: &'a Context, _: &'a str, _: Value) -> BoxFuture<'a, Result<ByteStream, Error>> {
-        nothing()
-    }
-    fn instances<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Vec<InstanceView>, Error>> {
-        let view = |instance: &ResourceInstance| InstanceView {
-            hub: "ollama".into(),
-            instance: instance.clone(),
-            state: "healthy".into(),
-            routable: true,
-            reason: None,
-            in_flight: 0,
-        };
-        let views = self.instances.lock().iter().map(view).collect();
-        Box::pin(async { Ok(views) })
-    }
-    fn control<'a>(&'a self, _: &'a Context, _: Control) -> BoxFuture<'a, Result<ByteStream, Error>> {
-        nothing()
-    }
-    fn secret<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Secret, Error>> {
-        nothing()
-    }
-    fn publish(&self, _: &str, _: Value) {}
-}
 
 /// A hub that discovers nothing unless told to, on a host without instances.
 pub(crate) fn hub() -> Arc<OllamaHub> {
-    hub_of(&Arc::default(), quiet())
+    hub_of(&TestHost::new(), quiet())
 }
 
-pub(crate) fn hub_of(fleet: &Arc<Fleet>, config: Config) -> Arc<OllamaHub> {
-    Arc::new(OllamaHub::new(config, Host::new(fleet.clone())).unwrap())
+pub(crate) fn hub_of(host: &TestHost, config: Config) -> Arc<OllamaHub> {
+    Arc::new(OllamaHub::new(config, host.handle()).unwrap())
 }
 
 /// Settings under which nothing is looked for.
