@@ -18,6 +18,8 @@ pub mod http;
 pub mod hub;
 pub mod manifest;
 pub mod provider;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use context::Context;
 pub use contract::error::{Error, ErrorCode, Fault, Retry};

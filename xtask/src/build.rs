@@ -1,6 +1,7 @@
 //! Building, and finding what was built.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -68,6 +69,8 @@ pub(crate) fn stage(file: &Path, directory: &Path) -> anyhow::Result<()> {
     let name = file.file_name().context("a plugin without a name")?;
     let partial = directory.join(format!(".{}.partial", name.to_string_lossy()));
     std::fs::copy(file, &partial).with_context(|| format!("cannot write {}", partial.display()))?;
+    // A umask of 002 would have made it writable by the group, and the host refuses that.
+    std::fs::set_permissions(&partial, std::fs::Permissions::from_mode(0o755))?;
     std::fs::rename(&partial, directory.join(name))?;
     Ok(())
 }

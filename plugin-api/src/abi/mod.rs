@@ -14,5 +14,8 @@ pub mod shared;
 pub mod version;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use abi_stable;
 pub use async_ffi;

@@ -19,12 +19,24 @@ use crate::abi::wire::create::CreateMessage;
 use crate::abi::wire::from_json;
 use crate::{Error, ErrorCode, Fault, Host, Hub, Provider};
 
+/// Where a component is built.
+pub(crate) enum Home {
+    /// In a library of its own, whose subscriber and stray threads are its as well.
+    Library,
+    /// In a program that it is linked into, which has its own; on this runtime if there is one.
+    #[cfg_attr(
+        not(any(test, feature = "testing")),
+        expect(dead_code, reason = "for tests of plugins")
+    )]
+    Program(Option<Handle>),
+}
+
 /// Builds a hub on a runtime of its own.
 ///
 /// # Errors
 /// What [`Hub::new`] says, a configuration that does not fit its type, or a panic.
 pub fn create_hub<H: Hub>(message: &[u8], host: RawHostBox) -> Result<RawPluginBox, Error> {
-    create_hub_on::<H>(message, host, None)
+    create_hub_in::<H>(message, host, Home::Library)
 }
 
 /// Builds a provider on a runtime of its own.
@@ -32,28 +44,28 @@ pub fn create_hub<H: Hub>(message: &[u8], host: RawHostBox) -> Result<RawPluginB
 /// # Errors
 /// What [`Provider::new`] says, a configuration that does not fit its type, or a panic.
 pub fn create_provider<P: Provider>(message: &[u8], host: RawHostBox) -> Result<RawPluginBox, Error> {
-    create_provider_on::<P>(message, host, None)
+    create_provider_in::<P>(message, host, Home::Library)
 }
 
-/// Builds a hub, on this runtime if there is one.
-fn create_hub_on<H: Hub>(
+/// Builds a hub in this home.
+pub(crate) fn create_hub_in<H: Hub>(
     message: &[u8],
     host: RawHostBox,
-    runtime: Option<Handle>,
+    home: Home,
 ) -> Result<RawPluginBox, Error> {
-    create(message, host, runtime, |config, host| {
+    create(message, host, home, |config, host| {
         let hub = H::new(config, host).map_err(Into::into)?;
         Ok(HubServe(Arc::new(hub)))
     })
 }
 
-/// Builds a provider, on this runtime if there is one.
-fn create_provider_on<P: Provider>(
+/// Builds a provider in this home.
+pub(crate) fn create_provider_in<P: Provider>(
     message: &[u8],
     host: RawHostBox,
-    runtime: Option<Handle>,
+    home: Home,
 ) -> Result<RawPluginBox, Error> {
-    create(message, host, runtime, |config, host| {
+    create(message, host, home, |config, host| {
         let provider = P::new(config, host).map_err(Into::into)?;
         Ok(ProviderServe(Arc::new(provider)))
     })
@@ -62,21 +74,23 @@ fn create_provider_on<P: Provider>(
 fn create<C: DeserializeOwned, S: Serve>(
     message: &[u8],
     host: RawHostBox,
-    runtime: Option<Handle>,
+    home: Home,
     build: impl FnOnce(C, Host) -> Result<S, Error>,
 ) -> Result<RawPluginBox, Error> {
     let message: CreateMessage = from_json("the message to build a component", message)?;
     let level = trace::level(message.log_level.as_deref())?;
     let identity = Arc::new(Identity::new(message.name, level, host));
     hook::install();
-    if message.log_level.is_some() {
-        // Only then is this copy of the library the plugin's own, and its subscriber ours to set.
-        identity.adopt_strays();
-        trace::install(level);
-    }
-    let executor = match runtime {
-        Some(handle) => Executor::borrowed(handle),
-        None => Executor::own(&identity, message.workers)?,
+    let executor = match home {
+        Home::Library => {
+            identity.adopt_strays();
+            if message.log_level.is_some() {
+                trace::install(level);
+            }
+            Executor::own(&identity, message.workers)?
+        }
+        Home::Program(None) => Executor::own(&identity, message.workers)?,
+        Home::Program(Some(runtime)) => Executor::borrowed(runtime),
     };
     let serve = {
         let _context = executor.handle().enter();

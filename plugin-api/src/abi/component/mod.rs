@@ -17,4 +17,6 @@ mod services;
 mod shim;
 pub mod trace;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use create::{Home, create_hub_in, create_provider_in};
 pub use create::{create_hub, create_provider};

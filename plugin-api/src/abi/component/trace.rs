@@ -46,11 +46,14 @@ pub(crate) fn level(name: Option<&str>) -> Result<u8, Error> {
 
 /// Installs the bridge, once, and opens it as far as this component wants.
 pub(crate) fn install(level: u8) {
-    let before = HIGHEST.fetch_max(level, Ordering::Relaxed);
-    let subscriber = tracing_subscriber::registry().with(Bridge);
-    // Fails from the second component on, and where the program has a subscriber of its own.
-    let _ = tracing::subscriber::set_global_default(subscriber);
-    if before < level {
+    // Fails from the second component on.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Bridge));
+    open_to(level);
+}
+
+/// Lets events up to this level pass, if fewer did before.
+pub(crate) fn open_to(level: u8) {
+    if HIGHEST.fetch_max(level, Ordering::Relaxed) < level {
         tracing::callsite::rebuild_interest_cache();
     }
 }

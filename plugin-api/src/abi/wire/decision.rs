@@ -201,3 +201,6 @@ impl<'a> Fields<'a> {
         Ok(texts.unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,3 +133,6 @@ fn read<'s, 'a: 's>(
         Ok((entry, &headers.many))
     }
 }
+
+#[cfg(test)]
+mod tests;
