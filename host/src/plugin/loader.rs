@@ -22,8 +22,8 @@ use crate::config::settings::HostSettings;
 #[derive(Debug)]
 pub struct Loader {
     generations: Generations,
-    pub(super) crashes: Crashes,
-    pub(super) limits: Limits,
+    crashes: Crashes,
+    limits: Limits,
     /// Every content that was opened. Nothing leaves it: libraries are never unloaded. Held while a library is
     /// opened, since the system's loader takes them one at a time anyway; a stuck one holds it until its limit.
     open: Mutex<HashMap<ContentHash, Arc<Library>>>,

@@ -18,7 +18,6 @@ pub mod stage;
 pub mod state;
 pub mod verify;
 
-mod construct;
 mod elf;
 mod layout;
 mod manifest;

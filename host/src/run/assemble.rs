@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use plugin_api::Error;
-use serde_json::Value;
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::config::Settings;
-use crate::config::settings::{HostSettings, HubBinding, HubSettings, ProviderSettings};
+use crate::config::settings::{HubBinding, HubSettings, ProviderSettings};
 use crate::dispatch::{ComponentServices, Dispatcher, Scope};
 use crate::manager::{HubEntry, Manager, ProviderEntry, Secrets};
-use crate::plugin::remote::Setup;
 use crate::plugin::{Catalogue, Library, Loader, Refusal};
 use crate::pool::{Clock, EventSink, Pool};
 
@@ -66,13 +63,11 @@ impl Assembly {
         };
         let loader = Loader::new(&settings.host);
         for hub in &settings.hubs {
-            let built = assembly.hub(&loader, &catalogue, &settings.host, hub).await;
+            let built = assembly.hub(&loader, &catalogue, hub).await;
             assembly.note("hub", &hub.name, built);
         }
         for provider in &settings.providers {
-            let built = assembly
-                .provider(&loader, &catalogue, &settings.host, provider)
-                .await;
+            let built = assembly.provider(&loader, &catalogue, provider).await;
             assembly.note("provider", &provider.name, built);
         }
         Ok(assembly)
@@ -94,21 +89,11 @@ impl Assembly {
         &mut self,
         loader: &Loader,
         catalogue: &Catalogue,
-        host: &HostSettings,
         settings: &HubSettings,
     ) -> Result<(), Missing> {
         let library = load(loader, catalogue, &settings.plugin).await?;
         let services = self.services(Scope::Hub(settings.name.clone()));
-        let setup = setup(
-            host,
-            &settings.plugin,
-            &settings.name,
-            Value::Object(settings.config.clone()),
-        );
-        let driver = loader
-            .hub(&library, setup, services)
-            .await
-            .map_err(Missing::Refused)?;
+        let driver = library.hub(settings, services).await.map_err(Missing::Refused)?;
         let manager = self.dispatcher.manager();
         let pool = Pool::start(
             settings.clone(),
@@ -131,19 +116,12 @@ impl Assembly {
         &mut self,
         loader: &Loader,
         catalogue: &Catalogue,
-        host: &HostSettings,
         settings: &ProviderSettings,
     ) -> Result<(), Missing> {
         let library = load(loader, catalogue, &settings.plugin).await?;
         let services = self.services(Scope::Provider(settings.name.clone()));
-        let setup = setup(
-            host,
-            &settings.plugin,
-            &settings.name,
-            Value::Object(settings.config.clone()),
-        );
-        let driver = loader
-            .provider(&library, setup, services)
+        let driver = library
+            .provider(settings, services)
             .await
             .map_err(Missing::Refused)?;
         let manager = self.dispatcher.manager();
@@ -199,17 +177,6 @@ async fn load(loader: &Loader, catalogue: &Catalogue, id: &str) -> Result<Arc<Li
         None => Err(catalogue
             .refusal_of(id)
             .map_or_else(|| Missing::NoSuchPlugin(id.to_owned()), Missing::Refused)),
-    }
-}
-
-fn setup(host: &HostSettings, plugin: &str, name: &str, config: Value) -> Setup {
-    Setup {
-        plugin: plugin.to_owned(),
-        name: name.to_owned(),
-        config,
-        workers: host.plugin_threads,
-        grace: host.cancel_grace,
-        runtime: Handle::current(),
     }
 }
 
