@@ -16,9 +16,6 @@ use super::scan;
 use super::state::{self, State};
 use super::verify::{Verified, verify};
 
-#[cfg(test)]
-mod tests;
-
 /// All plugin files there are. Reading it never waits for a plugin.
 #[derive(Debug, Default)]
 pub struct Catalogue {

@@ -3,6 +3,9 @@
 //! A null pointer in a constructor ends the host, and a supervisor that restarts it would do so for ever. So a
 //! marker is written before the plugin's code first runs and removed when it came back, well or not. A marker
 //! that is found at the next start means that it did not come back; after a few in a row the plugin is left out.
+//!
+//! Opening a library and building each of its components have markers of their own: those that come back must
+//! not make the one that does not be forgotten.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,6 +24,9 @@ mod tests;
 /// Starts in a row that the host may not survive.
 const LIMIT: u32 = 3;
 
+/// How much of a component's name goes into the name of its marker.
+const MAX_NAME: usize = 40;
+
 /// The markers of one state directory. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Crashes {
@@ -30,16 +36,16 @@ pub struct Crashes {
 #[derive(Debug)]
 struct Inner {
     directory: PathBuf,
-    /// How many starts of each plugin are under way; the last one removes the marker. The lock is held while
-    /// the marker is written or removed, and never while plugin code runs.
-    starting: Mutex<HashMap<String, u32>>,
+    /// How many starts are under way for each marker; the last one removes it. The lock is held while a marker
+    /// is written or removed, and never while plugin code runs.
+    starting: Mutex<HashMap<PathBuf, u32>>,
 }
 
 /// A start under way. Dropping it says that the plugin came back.
 #[derive(Debug)]
 pub(super) struct StartGuard {
     inner: Arc<Inner>,
-    plugin: String,
+    marker: PathBuf,
 }
 
 impl Crashes {
@@ -53,18 +59,22 @@ impl Crashes {
         }
     }
 
-    /// Says that a plugin's code is about to run. The guard moves to the thread that runs it.
+    /// Says that a plugin's code is about to run: to be opened, or to build this component. The guard moves to
+    /// the thread that runs it.
     ///
     /// # Errors
-    /// This very build was being started when the host died, several times in a row.
-    pub(super) fn starting(&self, plugin: &str, hash: ContentHash) -> Result<StartGuard, Reason> {
+    /// This very build was at this very point when the host died, several times in a row.
+    pub(super) fn starting(
+        &self,
+        plugin: &str,
+        component: Option<&str>,
+        hash: ContentHash,
+    ) -> Result<StartGuard, Reason> {
+        let marker = self.inner.marker(plugin, component);
         let mut starting = self.inner.starting.lock();
-        let under_way = starting.entry(plugin.to_owned()).or_insert(0);
-        if *under_way == 0 {
-            let marker = self.inner.marker(plugin);
+        if !starting.contains_key(&marker) {
             let crashes = earlier_crashes(&marker, hash);
             if crashes >= LIMIT {
-                starting.remove(plugin);
                 return Err(Reason::Quarantined { crashes, marker });
             }
             if let Err(error) = write(&marker, hash, crashes + 1) {
@@ -72,31 +82,44 @@ impl Crashes {
                 tracing::warn!(target: "gleitzeit::plugin", plugin, %error, "no crash marker");
             }
         }
-        *starting.entry(plugin.to_owned()).or_insert(0) += 1;
+        *starting.entry(marker.clone()).or_insert(0) += 1;
         Ok(StartGuard {
             inner: self.inner.clone(),
-            plugin: plugin.to_owned(),
+            marker,
         })
     }
 }
 
 impl Inner {
-    fn marker(&self, plugin: &str) -> PathBuf {
-        self.directory.join(format!("{plugin}.starting"))
+    fn marker(&self, plugin: &str, component: Option<&str>) -> PathBuf {
+        self.directory.join(match component {
+            None => format!("{plugin}.starting"),
+            Some(component) => format!("{plugin}.{}.starting", file_name(component)),
+        })
     }
+}
+
+/// A component's name as part of a file name: an operator may have chosen any.
+fn file_name(component: &str) -> String {
+    let plain = |character: char| match character {
+        '-' | '_' => character,
+        _ if character.is_ascii_alphanumeric() => character,
+        _ => '_',
+    };
+    component.chars().take(MAX_NAME).map(plain).collect()
 }
 
 impl Drop for StartGuard {
     fn drop(&mut self) {
         let mut starting = self.inner.starting.lock();
-        let Some(under_way) = starting.get_mut(&self.plugin) else {
+        let Some(under_way) = starting.get_mut(&self.marker) else {
             return;
         };
         *under_way -= 1;
         if *under_way == 0 {
-            starting.remove(&self.plugin);
+            starting.remove(&self.marker);
             // Gone already is as good.
-            let _ = fs::remove_file(self.inner.marker(&self.plugin));
+            let _ = fs::remove_file(&self.marker);
         }
     }
 }

@@ -1,13 +1,25 @@
-//! A plugin whose code is in this process.
+//! A plugin whose code is in this process, and the components made from it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plugin_api::abi::raw::PluginMod_Ref;
+use plugin_api::host::Services;
 use plugin_api::manifest::Manifest;
+use plugin_api::{Error, ErrorCode};
+use serde_json::{Map, Value};
+use tokio::runtime::Handle;
 
+use super::crashes::Crashes;
+use super::driver::{HubDriver, ProviderDriver};
 use super::hash::ContentHash;
+use super::loader::Limits;
+use super::refusal::{Reason, Refusal};
+use super::remote::{AbiHub, AbiProvider, Setup};
+use super::spare;
 use super::stage::Staged;
+use super::state;
+use crate::config::settings::{HubSettings, ProviderSettings};
 
 /// A plugin whose code is in this process, from which components are made. There is no way to unload it.
 pub struct Library {
@@ -15,15 +27,19 @@ pub struct Library {
     hash: ContentHash,
     manifest: Arc<Manifest>,
     module: PluginMod_Ref,
+    limits: Limits,
+    crashes: Crashes,
 }
 
 impl Library {
-    pub(super) fn new(staged: &Staged, module: PluginMod_Ref) -> Self {
+    pub(super) fn new(staged: &Staged, module: PluginMod_Ref, limits: Limits, crashes: Crashes) -> Self {
         Self {
             origin: staged.origin().to_owned(),
             hash: staged.hash(),
             manifest: staged.examined().manifest.clone(),
             module,
+            limits,
+            crashes,
         }
     }
 
@@ -37,14 +53,106 @@ impl Library {
         &self.origin
     }
 
-    /// What its components are made with.
+    /// The content that is running, which the file may no longer have.
+    pub fn hash(&self) -> ContentHash {
+        self.hash
+    }
+
+    /// The root module, as the code itself describes it.
     pub fn module(&self) -> PluginMod_Ref {
         self.module
     }
 
-    /// The content that is running, which the file may no longer have.
-    pub fn hash(&self) -> ContentHash {
-        self.hash
+    /// Builds a hub. `services` are what it may ask of the host; they are served on the current runtime.
+    ///
+    /// Dropping the future lets the constructor end by itself; what it built is dropped on its thread.
+    ///
+    /// # Errors
+    /// The plugin has no hub, its constructor refuses, panics or does not come back in time, or this build of it
+    /// has ended the host too often.
+    pub async fn hub(
+        &self,
+        settings: &HubSettings,
+        services: Arc<dyn Services>,
+    ) -> Result<Arc<dyn HubDriver>, Refusal> {
+        let manifest = self.manifest.hub.clone().ok_or_else(|| self.lacks("hub"))?;
+        let module = self.module;
+        let setup = self.setup(&settings.name, &settings.config);
+        let built = self.build(&settings.name, move || {
+            AbiHub::build(module, manifest, setup, services)
+        });
+        Ok(Arc::new(built.await?))
+    }
+
+    /// Builds a provider. As [`hub`](Self::hub).
+    ///
+    /// # Errors
+    /// As [`hub`](Self::hub).
+    pub async fn provider(
+        &self,
+        settings: &ProviderSettings,
+        services: Arc<dyn Services>,
+    ) -> Result<Arc<dyn ProviderDriver>, Refusal> {
+        let manifest = self.manifest.provider.clone();
+        let manifest = manifest.ok_or_else(|| self.lacks("provider"))?;
+        let module = self.module;
+        let setup = self.setup(&settings.name, &settings.config);
+        let built = self.build(&settings.name, move || {
+            AbiProvider::build(module, manifest, setup, services)
+        });
+        Ok(Arc::new(built.await?))
+    }
+
+    fn setup(&self, name: &str, config: &Map<String, Value>) -> Setup {
+        Setup {
+            plugin: self.manifest.id.clone(),
+            name: name.to_owned(),
+            config: Value::Object(config.clone()),
+            workers: self.limits.workers,
+            grace: self.limits.grace,
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Runs a constructor where it can hang without holding anybody up.
+    async fn build<T: Send + 'static>(
+        &self,
+        name: &str,
+        construct: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let id = &self.manifest.id;
+        let limit = self.limits.construct;
+        let guard = self
+            .crashes
+            .starting(id, Some(name), self.hash)
+            .map_err(|reason| self.refuse(reason))?;
+        let doing = format!("constructing `{name}`");
+        let guarded = move || {
+            let built = construct();
+            drop(guard);
+            built
+        };
+        match spare::run(id, limit, guarded).await {
+            Ok(Ok(built)) => Ok(built),
+            Ok(Err(error)) if error.code == ErrorCode::PANICKED => Err(self.refuse(Reason::Panicked {
+                doing,
+                message: error.message,
+            })),
+            Ok(Err(error)) => Err(self.refuse(Reason::Construction {
+                name: name.to_owned(),
+                message: error.message,
+                hint: error.hint,
+            })),
+            Err(no_answer) => Err(self.refuse(no_answer.reason(&doing, limit))),
+        }
+    }
+
+    fn lacks(&self, component: &'static str) -> Refusal {
+        self.refuse(Reason::NoSuchComponent { component })
+    }
+
+    fn refuse(&self, reason: Reason) -> Refusal {
+        state::rejected(Refusal::new(&self.origin, reason).of(&self.manifest.id))
     }
 }
 

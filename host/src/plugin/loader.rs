@@ -34,6 +34,10 @@ pub struct Loader {
 pub(super) struct Limits {
     /// How long opening it, or building one of its components, may take.
     pub(super) construct: Duration,
+    /// Threads of each component's own runtime.
+    pub(super) workers: usize,
+    /// How long cancelled work gets to end by itself.
+    pub(super) grace: Duration,
 }
 
 impl Loader {
@@ -44,6 +48,8 @@ impl Loader {
             crashes: Crashes::new(&host.state_dir),
             limits: Limits {
                 construct: host.construct_timeout,
+                workers: host.plugin_threads,
+                grace: host.cancel_grace,
             },
             open: Mutex::default(),
         }
@@ -99,7 +105,7 @@ impl Loader {
         let refuse = |reason| Refusal::new(staged.origin(), reason).of(&manifest.id);
         let guard = self
             .crashes
-            .starting(&manifest.id, staged.hash())
+            .starting(&manifest.id, None, staged.hash())
             .map_err(refuse)?;
         let opening = {
             let staged = staged.clone();
@@ -121,6 +127,6 @@ impl Loader {
             version,
             &staged.hash().to_string(),
         );
-        Ok(Library::new(&staged, module))
+        Ok(Library::new(&staged, module, self.limits, self.crashes.clone()))
     }
 }

@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 use super::refusal::{Reason, Refusal};
 use super::trust;
 
-#[cfg(test)]
-mod tests;
-
 /// The files in a directory that could be plugins, sorted by name so that every start sees the same order.
 ///
 /// Only `*.so`, no dotfiles, no subdirectories: editors and copying programs leave their half-finished work

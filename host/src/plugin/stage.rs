@@ -15,9 +15,6 @@ use super::state::{self, State};
 use super::trust;
 use super::verify::{self, Examined, Verified};
 
-#[cfg(test)]
-mod tests;
-
 /// We alone may look into the directory of copies.
 const PRIVATE_DIRECTORY: u32 = 0o700;
 /// A copy is never written again.

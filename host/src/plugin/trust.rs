@@ -26,8 +26,8 @@ const PERMISSIONS: u32 = 0o7777;
 /// # Errors
 /// Somebody else owns it, or others may write to it.
 pub(super) fn file(metadata: &Metadata) -> Result<(), Reason> {
-    owned(metadata)?;
-    unwritable(metadata, WRITABLE_BY_OTHERS)
+    owned(metadata.uid(), user())?;
+    unwritable(metadata.mode(), WRITABLE_BY_OTHERS)
 }
 
 /// The directory of a plugin file, and everything above it up to the root: whoever may rename a directory
@@ -46,7 +46,7 @@ pub(super) fn directory(path: &Path) -> Result<(), Refusal> {
         let metadata = at
             .metadata()
             .map_err(|error| refuse(at, Reason::unreadable(&error)))?;
-        owned(&metadata).map_err(|reason| refuse(at, reason))?;
+        owned(metadata.uid(), user()).map_err(|reason| refuse(at, reason))?;
         // Above the directory itself a group may write: home directories of private groups are made so, and
         // a shared one of everybody is safe where it is sticky.
         let forbidden = match height {
@@ -54,25 +54,24 @@ pub(super) fn directory(path: &Path) -> Result<(), Refusal> {
             _ if metadata.mode() & STICKY != 0 => 0,
             _ => WRITABLE_BY_ALL,
         };
-        unwritable(&metadata, forbidden).map_err(|reason| refuse(at, reason))?;
+        unwritable(metadata.mode(), forbidden).map_err(|reason| refuse(at, reason))?;
     }
     Ok(())
 }
 
-fn owned(metadata: &Metadata) -> Result<(), Reason> {
-    let us = user();
-    match metadata.uid() {
-        owner if owner == us || owner == 0 => Ok(()),
-        owner => Err(Reason::Owner { owner, us }),
+fn owned(owner: u32, us: u32) -> Result<(), Reason> {
+    if owner == us || owner == 0 {
+        return Ok(());
     }
+    Err(Reason::Owner { owner, us })
 }
 
-fn unwritable(metadata: &Metadata, forbidden: u32) -> Result<(), Reason> {
-    if metadata.mode() & forbidden == 0 {
+fn unwritable(mode: u32, forbidden: u32) -> Result<(), Reason> {
+    if mode & forbidden == 0 {
         return Ok(());
     }
     Err(Reason::Writable {
-        mode: metadata.mode() & PERMISSIONS,
+        mode: mode & PERMISSIONS,
     })
 }
 

@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use plugin_api::manifest::{API_VERSION, SECTION, TARGET};
 
+use super::{end_of, one_line};
+
+/// How much of a plugin's own advice is shown.
+const MAX_HINT: usize = 120;
+
 /// What is wrong with a plugin file. Its `Display` says what was found against what was expected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -104,7 +109,7 @@ pub enum Reason {
         found: String,
     },
     /// Two files with one id.
-    #[error("id `{id}` is already that of {}", .other.display())]
+    #[error("id `{id}` is already that of {}", end_of(.other))]
     Duplicate {
         /// The id of both.
         id: String,
@@ -115,7 +120,7 @@ pub enum Reason {
     #[error("changed while it was being taken in")]
     Changed,
     /// The private copy could not be made.
-    #[error("cannot be copied to {}: {error}", .to.display())]
+    #[error("cannot be copied to {}: {error}", end_of(.to))]
     Staging {
         /// Where the copy belongs.
         to: PathBuf,
@@ -180,6 +185,8 @@ pub enum Reason {
         name: String,
         /// The plugin's own word for it.
         message: String,
+        /// What the plugin says to do about it.
+        hint: Option<String>,
     },
     /// It panicked while being opened or constructed.
     #[error("panicked while {doing}: {message}")]
@@ -262,6 +269,7 @@ impl Reason {
                     "name a plugin that has a {component}; `gleitzeit plugin inspect` shows what this one has"
                 )
             }
+            Reason::Construction { hint: Some(hint), .. } => one_line(hint, MAX_HINT),
             Reason::Construction { .. } => "correct its `config` in plugins.toml".into(),
             Reason::Panicked { .. } => "report it to the plugin's author; the backtrace is in the log".into(),
             Reason::Stuck { .. } => {
@@ -269,7 +277,7 @@ impl Reason {
             }
             Reason::NoThread { .. } => "raise the limit on processes of this user".into(),
             Reason::Quarantined { marker, .. } => {
-                format!("install another build of it, or remove {}", marker.display())
+                format!("install another build of it, or remove {}", end_of(marker))
             }
         }
     }

@@ -1,11 +1,15 @@
 //! From a file to a running plugin, and every way in which that is refused.
 
 mod catalogue;
+mod constructing;
+mod crashing;
 mod elf;
 mod inspecting;
 mod looks;
 mod manifest;
 mod matrix;
+mod misbehaving;
 mod opening;
+mod services;
 mod staging;
 mod yard;

@@ -29,6 +29,10 @@ impl Yard {
         yard
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
     pub(crate) fn plugins(&self) -> PathBuf {
         self.root.path().join("plugins.d")
     }
