@@ -12,4 +12,5 @@ mod misbehaving;
 mod opening;
 mod services;
 mod staging;
+mod symbols;
 mod yard;
