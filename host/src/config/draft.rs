@@ -1,6 +1,7 @@
 //! From sources to settings: read, merge, check, complete.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::{Diagnostics, Mistake};
@@ -23,6 +24,7 @@ pub struct Draft {
     base: PathBuf,
     file: Option<PathBuf>,
     environment: BTreeMap<String, String>,
+    refused: BTreeMap<String, String>,
 }
 
 /// Everything the rules look at.
@@ -37,6 +39,8 @@ pub(super) struct Facts<'a> {
     pub(super) base: &'a Path,
     /// The environment.
     pub(super) environment: &'a BTreeMap<String, String>,
+    /// Plugins that are there and were refused, with why.
+    pub(super) refused: &'a BTreeMap<String, String>,
 }
 
 /// Reads the file, the environment and the flags. Whatever is wrong is kept for [`Draft::finish`].
@@ -81,6 +85,7 @@ pub fn read(from: &Sources) -> Draft {
         base: std::path::absolute(base).unwrap_or_else(|_| base.to_owned()),
         file,
         environment: from.environment.clone(),
+        refused: BTreeMap::new(),
     }
 }
 
@@ -108,6 +113,17 @@ impl Draft {
             .iter()
             .map(|directory| self.base.join(directory))
             .collect()
+    }
+
+    /// The address to listen on, for clients that look for the host. `None` where nothing usable is written.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.tree.at(&steps!["host", "listen"])?.as_str()?.parse().ok()
+    }
+
+    /// Plugins that are there and were refused, by id, with why in one line: said where the file names one.
+    pub fn with_refused(mut self, refused: BTreeMap<String, String>) -> Self {
+        self.refused = refused;
+        self
     }
 
     /// Checks everything and fills in the defaults. Without manifests, what depends on them stays unchecked and
@@ -144,6 +160,7 @@ impl Draft {
             whole: &whole,
             base: &self.base,
             environment: &self.environment,
+            refused: &self.refused,
         };
         rules::check(&facts, &mut self.mistakes);
         if let Some(manifests) = manifests {

@@ -35,8 +35,9 @@ pub struct Asker {
     pub traceparent: Option<String>,
     /// When the client stops waiting, where it said so (`x-gleitzeit-timeout`).
     pub deadline: Option<SystemTime>,
-    /// Cancelled when the host stops and the time for work in flight is over: answer with an explicit error.
-    /// A client that hangs up is told by dropping the answer instead.
+    /// Cancelled when the host stops and the time for work in flight is over: a stream that has begun must then
+    /// end with an explicit error. What has not begun the gateway itself ends, by dropping it. A client that hangs
+    /// up is no cancellation either: then the answer is dropped.
     pub cancellation: CancellationToken,
 }
 

@@ -12,12 +12,12 @@
 //! - A candidate without limit is never full, and would collect everything. Where the best has
 //!   [`CROWDED`] requests or more in flight and one of the next reach is idle, that one is used.
 //! - Nothing is fetched ([`Absent`](Reach::Absent)) while anybody eligible has it, full or not.
-//! - Healthy ones first, by these rules; degraded ones if no healthy one remains, or, where the healthy ones
-//!   say wait, if a degraded one has it loaded.
+//! - Healthy ones first, by these rules. Degraded ones if no healthy one has it; or, rather than wait for a
+//!   healthy one, if a degraded one has it loaded.
 
 use super::hash::{Total, rank};
 use super::score::{Best, Key, Tie, load};
-use super::survey::{EXACT, survey};
+use super::survey::{EXACT, SAMPLE, survey};
 use super::view::{NOMINAL_CAPACITY, Reach, View};
 use super::{Ask, Candidates, Choice, Roster};
 
@@ -69,6 +69,7 @@ pub(super) fn choose(roster: &Roster, candidates: &impl Candidates, ask: &Ask) -
         let mut first_class_with_room = false;
         survey(
             tier.len(),
+            SAMPLE,
             ask.turn,
             |position| tier[position] as usize,
             candidates,
@@ -87,19 +88,19 @@ pub(super) fn choose(roster: &Roster, candidates: &impl Candidates, ask: &Ask) -
             break;
         }
     }
-    match decide(&healthy, ask.waiting) {
-        Verdict::Take(reach) => take(roster, candidates, ask, &healthy, false, reach),
-        Verdict::Wait => match decide(&degraded, ask.waiting) {
-            Verdict::Take(reach) if reach >= Reach::Loaded => {
-                take(roster, candidates, ask, &degraded, true, reach)
-            }
-            _ => Choice::Wait,
-        },
-        Verdict::Nothing => match decide(&degraded, ask.waiting) {
-            Verdict::Take(reach) => take(roster, candidates, ask, &degraded, true, reach),
-            Verdict::Wait => Choice::Wait,
-            Verdict::Nothing => Choice::Nothing,
-        },
+    let verdicts = (decide(&healthy, ask.waiting), decide(&degraded, ask.waiting));
+    match verdicts {
+        (Verdict::Take(Reach::Absent) | Verdict::Nothing, Verdict::Wait) => Choice::Wait,
+        (Verdict::Take(Reach::Absent), Verdict::Take(reach)) if reach > Reach::Absent => {
+            take(roster, candidates, ask, &degraded, true, reach)
+        }
+        (Verdict::Take(reach), _) => take(roster, candidates, ask, &healthy, false, reach),
+        (Verdict::Wait, Verdict::Take(reach)) if reach >= Reach::Loaded => {
+            take(roster, candidates, ask, &degraded, true, reach)
+        }
+        (Verdict::Wait, _) => Choice::Wait,
+        (Verdict::Nothing, Verdict::Take(reach)) => take(roster, candidates, ask, &degraded, true, reach),
+        (Verdict::Nothing, Verdict::Nothing) => Choice::Nothing,
     }
 }
 

@@ -9,7 +9,7 @@
 //! Zadimoghaddam, 2016); a key whose favourite is at that bound goes to its next favourite. Shares are by
 //! capacity.
 
-use super::survey::{Full, mix, survey};
+use super::survey::{Full, LARGE_SAMPLE, mix, survey};
 use super::view::{CLASSES, Reach, View};
 use super::{Ask, Candidates, Choice, Roster, score};
 
@@ -85,7 +85,7 @@ pub(super) fn choose(roster: &Roster, candidates: &impl Candidates, ask: &Ask, k
         .iter()
         .all(|view| view.is_some_and(|view| view.is_first_class()))
     {
-        return score::best(roster, candidates, ask, score::load, score::Tie::LongestUnused);
+        return score::least_loaded(roster, candidates, ask, score::Tie::LongestUnused);
     }
     choose_from_all(roster, candidates, key)
 }
@@ -94,6 +94,7 @@ fn sampled(roster: &Roster, candidates: &impl Candidates, ask: &Ask) -> Total {
     let mut total = Total::default();
     survey(
         roster.len(),
+        LARGE_SAMPLE,
         ask.turn,
         |position| position,
         candidates,
@@ -106,6 +107,9 @@ fn sampled(roster: &Roster, candidates: &impl Candidates, ask: &Ask) -> Total {
     total
 }
 
+/// A candidate's place in the order of one key: whether it is within its share, and its rank.
+type Ranked = ((bool, u64), usize, Reach);
+
 fn choose_from_all(roster: &Roster, candidates: &impl Candidates, key: u64) -> Choice {
     let mut totals = [Total::default(); CLASSES];
     let mut full = Full::default();
@@ -114,7 +118,7 @@ fn choose_from_all(roster: &Roster, candidates: &impl Candidates, key: u64) -> C
             totals[usize::from(view.class())].add(&view);
         }
     }
-    let mut best: [Option<((bool, u64), usize, Reach)>; CLASSES] = [None; CLASSES];
+    let mut best: [Option<Ranked>; CLASSES] = [None; CLASSES];
     for index in 0..roster.len() {
         let Some(view) = candidates.get(index) else {
             continue;

@@ -36,14 +36,18 @@
 //! busy; without this it would look idle and get everything.
 //!
 //! Ties go to the affinity key's favourite where the request has a key, else to the one not used for longest.
+//! (Of several large tiers under `priority_based`, to the favourite of those that were drawn.)
 //!
 //! # Cost
 //!
 //! Nothing is allocated and nothing is locked. Up to [`EXACT`] candidates are all looked at. Of more, the
-//! scored strategies look at [`SAMPLE`] eligible ones drawn at random and take the best: with d choices the
-//! fullest of n is about ln ln n / ln d above the mean (Mitzenmacher 2001), so four leave little to gain. If the
-//! draw finds none, the walk goes on until it has seen every candidate once, so that somebody is chosen if
-//! anybody is eligible. A healthy one is looked for among [`EXACT`] candidates before a degraded one is taken.
+//! scored strategies draw some at random and take the best: [`SAMPLE`] where load decides,
+//! [`LARGE_SAMPLE`] where latency does, and up to [`EXACT`] while none of them is idle. With d choices the fullest
+//! of n is about ln ln n / ln d above the mean (Mitzenmacher 2001), so in a fleet with idle instances four leave
+//! little to gain; in a busy one a request lasts seconds, and a few more nanoseconds to spare it a queue
+//! are well spent. If the draw finds none, the walk goes on until it has seen every candidate once, so that
+//! somebody is chosen if anybody is eligible. A healthy one is looked for among [`EXACT`] candidates before a
+//! degraded one is taken.
 
 pub mod affinity;
 mod hash;
@@ -56,10 +60,11 @@ mod view;
 
 pub use hash::key_hash;
 pub use roster::{Member, Roster};
-pub use survey::{EXACT, SAMPLE};
+pub use survey::{EXACT, LARGE_SAMPLE, SAMPLE};
 pub use view::{NOMINAL_CAPACITY, Reach, View};
 
 use super::requirement::Strategy;
+use score::Tie;
 
 /// How a candidate is at this moment.
 ///
@@ -109,9 +114,9 @@ pub enum Choice {
 #[inline]
 pub fn choose(strategy: Strategy, roster: &Roster, candidates: &impl Candidates, ask: &Ask) -> Choice {
     match strategy {
-        Strategy::RoundRobin => score::best(roster, candidates, ask, |_| 0.0, score::Tie::LongestUnused),
-        Strategy::LeastLoaded => score::best(roster, candidates, ask, score::load, score::Tie::Affinity),
-        Strategy::LatencyBased => score::best(roster, candidates, ask, score::latency, score::Tie::Affinity),
+        Strategy::RoundRobin => score::longest_unused(roster, candidates, ask),
+        Strategy::LeastLoaded => score::least_loaded(roster, candidates, ask, Tie::Affinity),
+        Strategy::LatencyBased => score::quickest(roster, candidates, ask),
         Strategy::Adaptive => score::adaptive(roster, candidates, ask),
         Strategy::PriorityBased => score::tiered(roster, candidates, ask),
         Strategy::Random => lot::uniform(roster, candidates, ask),
@@ -120,7 +125,7 @@ pub fn choose(strategy: Strategy, roster: &Roster, candidates: &impl Candidates,
         Strategy::ModelAffinity => affinity::choose(roster, candidates, ask),
         Strategy::HashBased => match ask.affinity {
             Some(key) => hash::choose(roster, candidates, ask, key),
-            None => score::best(roster, candidates, ask, score::load, score::Tie::LongestUnused),
+            None => score::least_loaded(roster, candidates, ask, Tie::LongestUnused),
         },
     }
 }

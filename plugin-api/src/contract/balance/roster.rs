@@ -72,6 +72,11 @@ impl Tiers {
         }
     }
 
+    /// How many tiers there are.
+    pub(super) fn len(&self) -> usize {
+        self.tiers.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u32]> {
         self.tiers.iter().map(|tier| &self.order[tier.clone()])
     }

@@ -1,7 +1,7 @@
 //! Strategies that give each candidate a score and take the lowest.
 
 use super::hash::rank;
-use super::survey::{Full, survey};
+use super::survey::{Full, LARGE_SAMPLE, SAMPLE, survey};
 use super::view::{Reach, View};
 use super::{Ask, Candidates, Choice, Roster};
 
@@ -75,7 +75,10 @@ impl Best {
 /// How many tries a request would need; bounded, so that even a candidate that fails everything is compared.
 #[inline]
 fn tries(view: &View) -> f32 {
-    1.0 / (1.0 - view.errors()).max(0.01)
+    match view.errors() {
+        0.0 => 1.0,
+        errors => 1.0 / (1.0 - errors).max(0.01),
+    }
 }
 
 /// Load after this request, with failures counted as load: an idle candidate that failed half of its recent
@@ -109,6 +112,7 @@ pub(super) fn best(
     roster: &Roster,
     candidates: &impl Candidates,
     ask: &Ask,
+    sample: usize,
     score: impl Fn(&View) -> f32,
     tie: Tie,
 ) -> Choice {
@@ -128,8 +132,33 @@ pub(super) fn best(
     {
         look(favourites[0], &view);
     }
-    survey(roster.len(), ask.turn, |position| position, candidates, look);
+    survey(
+        roster.len(),
+        sample,
+        ask.turn,
+        |position| position,
+        candidates,
+        look,
+    );
     full.or_take(best.taken())
+}
+
+/// The fewest in flight, relative to capacity.
+#[inline]
+pub(super) fn least_loaded(roster: &Roster, candidates: &impl Candidates, ask: &Ask, tie: Tie) -> Choice {
+    best(roster, candidates, ask, SAMPLE, load, tie)
+}
+
+/// The one not used for longest.
+#[inline]
+pub(super) fn longest_unused(roster: &Roster, candidates: &impl Candidates, ask: &Ask) -> Choice {
+    best(roster, candidates, ask, SAMPLE, |_| 0.0, Tie::LongestUnused)
+}
+
+/// The lowest expected latency.
+#[inline]
+pub(super) fn quickest(roster: &Roster, candidates: &impl Candidates, ask: &Ask) -> Choice {
+    best(roster, candidates, ask, LARGE_SAMPLE, latency, Tie::Affinity)
 }
 
 /// The Python system's weights: load 0.4, latency 0.3 relative to the slowest compared, errors 0.3. What is not
@@ -138,6 +167,7 @@ pub(super) fn adaptive(roster: &Roster, candidates: &impl Candidates, ask: &Ask)
     let mut slowest = 1e-6f32;
     survey(
         roster.len(),
+        LARGE_SAMPLE,
         ask.turn,
         |position| position,
         candidates,
@@ -154,16 +184,20 @@ pub(super) fn adaptive(roster: &Roster, candidates: &impl Candidates, ask: &Ask)
         };
         (0.4 * load + 0.3 * latency + 0.3 * view.errors()) * tries(view)
     };
-    best(roster, candidates, ask, score, Tie::Affinity)
+    best(roster, candidates, ask, LARGE_SAMPLE, score, Tie::Affinity)
 }
 
 /// The least loaded of the highest tier that has a healthy candidate with room.
 pub(super) fn tiered(roster: &Roster, candidates: &impl Candidates, ask: &Ask) -> Choice {
+    if roster.by_priority().len() <= 1 {
+        return least_loaded(roster, candidates, ask, Tie::Affinity);
+    }
     let (mut best, mut full) = (Best::default(), Full::default());
     for tier in roster.by_priority().iter() {
         let mut within = Best::default();
         survey(
             tier.len(),
+            SAMPLE,
             ask.turn,
             |position| tier[position] as usize,
             candidates,

@@ -6,8 +6,11 @@ use super::{Candidates, Choice};
 /// Up to so many candidates are all looked at. Sixty-four views are about a quarter of a microsecond.
 pub const EXACT: usize = 64;
 
-/// So many eligible candidates of a larger roster are compared.
+/// So many eligible candidates of a larger roster are compared where one of them is idle.
 pub const SAMPLE: usize = 4;
+
+/// So many where the candidates differ in more than their load, so that an idle one may still be a bad choice.
+pub const LARGE_SAMPLE: usize = 16;
 
 /// Spreads the bits of a number over the whole word (the finaliser of splitmix64).
 #[inline]
@@ -21,7 +24,7 @@ pub(super) fn mix(number: u64) -> u64 {
 /// A number below `bound`, from the upper half of a random word. Its bias is below bound / 2^32.
 #[inline]
 pub(super) fn below(bound: usize, random: u64) -> usize {
-    ((random >> 32) * bound as u64 >> 32) as usize
+    (((random >> 32) * bound as u64) >> 32) as usize
 }
 
 /// Visits each place of a list once: in order if it is short, in a random order if it is long.
@@ -118,21 +121,26 @@ impl Full {
     }
 }
 
-/// Shows eligible candidates of a list to `look`, full ones included, until enough with room were seen.
+/// Shows eligible candidates of a list to `look`, full ones included.
+///
+/// A short list is shown whole. Of a long one, `sample` healthy ones with room are enough if one of them is idle.
+/// Else the walk goes on to [`EXACT`] candidates, and beyond that until it has a sample of any kind.
 #[inline]
 pub(super) fn survey(
     len: usize,
+    sample: usize,
     seed: u64,
     place: impl Fn(usize) -> usize,
     candidates: &impl Candidates,
     mut look: impl FnMut(usize, &View),
 ) {
-    let (enough, patience) = match len <= EXACT {
-        true => (usize::MAX, usize::MAX),
-        false => (SAMPLE, EXACT),
-    };
-    let (mut first_class, mut others) = (0, 0);
+    let patience = if len <= EXACT { usize::MAX } else { EXACT };
+    let (mut with_room, mut first_class, mut idle) = (0, 0, len <= EXACT);
+    let enough = if len <= EXACT { usize::MAX } else { sample };
     for (visited, position) in Walk::new(len, seed).enumerate() {
+        if visited >= patience && with_room >= enough {
+            return;
+        }
         let index = place(position);
         let Some(view) = candidates.get(index) else {
             continue;
@@ -141,12 +149,12 @@ pub(super) fn survey(
         if !view.has_room() {
             continue;
         }
+        with_room += 1;
         if view.is_first_class() {
             first_class += 1;
-        } else {
-            others += 1;
+            idle |= view.in_flight == 0 && view.errors() == 0.0;
         }
-        if first_class == enough || (visited >= patience && first_class + others >= enough) {
+        if first_class >= enough && idle {
             return;
         }
     }

@@ -28,7 +28,7 @@ impl Reach {
 pub struct View {
     /// Requests in flight.
     pub in_flight: u32,
-    /// How many it takes at once; `None` is without limit.
+    /// How many it takes at once, at least one; `None` is without limit.
     pub capacity: Option<u32>,
     /// Used after healthy ones.
     pub degraded: bool,

@@ -16,8 +16,8 @@
 //! A request that was let through before the breaker changed state says nothing about the state after it, so
 //! each [`Permit`] remembers the state's generation and a late one is ignored.
 //!
-//! There is no lock. The whole state is one atomic word ([`machine`] packs it), replaced by compare-and-swap;
-//! the sliding window is a ring of atomic words ([`window`]). In the closed state [`Breaker::permits`] is one
+//! There is no lock. The whole state is one atomic word (`machine.rs` packs it), replaced by compare-and-swap;
+//! the sliding window is a ring of atomic words (`window.rs`). In the closed state [`Breaker::permits`] is one
 //! relaxed load, and a success writes the window's bucket and nothing else.
 
 mod machine;
@@ -36,6 +36,7 @@ use window::Window;
 
 /// The breaker of one instance. Shared by reference between all threads; no method blocks.
 #[derive(Debug)]
+#[repr(C)] // what every request touches comes first, on the fewest cache lines
 pub struct Breaker {
     /// The state machine, packed. Every change goes through one compare-and-swap.
     word: AtomicU64,

@@ -21,9 +21,9 @@ const LONGEST: u64 = (1 << 32) - 1;
 /// instances of a large fleet are idle.
 #[derive(Debug, Default)]
 pub struct LatencyHistogram {
-    buckets: OnceLock<AtomicHistogram>,
     /// Microseconds of all of them together.
     sum: AtomicU64,
+    buckets: OnceLock<AtomicHistogram>,
 }
 
 impl LatencyHistogram {

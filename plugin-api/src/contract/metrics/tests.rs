@@ -25,7 +25,7 @@ fn recorded(values: &[u64]) -> LatencySnapshot {
 #[test]
 fn a_percentile_of_two_instances_is_not_the_mean_of_their_percentiles() {
     let quick = recorded(&vec![10_000; 990]);
-    let slow = recorded(&vec![1_000_000; 10]);
+    let slow = recorded(&[1_000_000; 10]);
     let mut both = quick.clone();
     both.merge(&slow);
     let summary = both.summary();

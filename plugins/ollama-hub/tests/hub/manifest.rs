@@ -6,7 +6,7 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::{Value, json};
 
 fn manifest() -> HubManifest {
-    let manifest: Manifest = toml::from_str(include_str!("../manifest.toml")).unwrap();
+    let manifest: Manifest = toml::from_str(include_str!("../../manifest.toml")).unwrap();
     manifest.hub.unwrap()
 }
 

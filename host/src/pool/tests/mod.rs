@@ -1,0 +1,3 @@
+//! The engine as a whole, under simulated time.
+
+mod leases;
