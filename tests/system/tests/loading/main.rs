@@ -5,6 +5,7 @@ mod constructing;
 mod crashing;
 mod elf;
 mod inspecting;
+mod logging;
 mod looks;
 mod manifest;
 mod matrix;
