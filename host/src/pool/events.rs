@@ -31,6 +31,8 @@ fn rfc3339<S: serde::Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok
 
 /// The kinds of events, by the names that followers see.
 pub mod kind {
+    /// A plugin has something to tell.
+    pub const PLUGIN: &str = "plugin";
     /// A hub's pool began its work.
     pub const HUB_STARTED: &str = "hub_started";
     /// A hub's pool ended its work.

@@ -42,8 +42,10 @@
 
 mod harness;
 mod host;
+mod schema;
 mod scripted;
 
 pub use harness::{Harness, HubHarness, ProviderHarness};
 pub use host::{Event, TestHost};
+pub use schema::{assert_states, schema_of};
 pub use scripted::Answer;

@@ -2,66 +2,37 @@
 
 use ollama_hub::{Config, InstanceConfig, StartConfig, arguments};
 use plugin_api::manifest::{HubManifest, Manifest};
-use schemars::{JsonSchema, schema_for};
-use serde_json::{Value, json};
+use plugin_api::testing::{assert_states, schema_of};
 
 fn manifest() -> HubManifest {
     let manifest: Manifest = toml::from_str(include_str!("../../manifest.toml")).unwrap();
     manifest.hub.unwrap()
 }
 
-/// The schema that the type gives, as a manifest states it. A flattened type cannot refuse unknown keys by itself, so
-/// the manifest does.
-fn schema_of<T: JsonSchema>() -> Value {
-    let mut schema = tidied(schema_for!(T).into());
-    schema["additionalProperties"] = json!(false);
-    schema.as_object_mut().unwrap().remove("description");
-    schema
-}
-
-/// Without what a manifest leaves out: TOML has no null, and titles and Rust's own number formats are the type's affair.
-fn tidied(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let kept = map.into_iter().filter(|(key, value)| {
-                !value.is_null() && !["$schema", "title", "format"].contains(&key.as_str())
-            });
-            kept.map(|(key, value)| (key, tidied(value))).collect()
-        }
-        Value::Array(items) => match items.as_slice() {
-            [one, null] if null == "null" => one.clone(),
-            _ => items.into_iter().map(tidied).collect(),
-        },
-        other => other,
-    }
-}
-
-#[track_caller]
-fn assert_says(stated: &Value, read: &Value) {
-    let expected = toml::to_string(read).unwrap();
-    assert_eq!(stated, read, "the manifest should say:\n{expected}");
-}
-
 #[test]
 fn the_schemas_are_those_of_the_types() {
     let hub = manifest();
-    assert_says(&hub.config, &schema_of::<Config>());
-    assert_says(&hub.instance_config, &schema_of::<InstanceConfig>());
-    assert_says(&hub.start.unwrap(), &schema_of::<StartConfig>());
+    assert_states(&hub.config, &schema_of::<Config>());
+    assert_states(&hub.instance_config, &schema_of::<InstanceConfig>());
+    assert_states(&hub.start.unwrap(), &schema_of::<StartConfig>());
 }
 
 #[test]
 fn every_verb_is_described_as_it_is_read() {
     let verbs = manifest().verbs;
-    let arguments = arguments();
-    assert_eq!(
-        verbs.keys().collect::<Vec<_>>(),
-        arguments.keys().collect::<Vec<_>>()
-    );
-    for (name, schema) in arguments {
-        let mut schema = tidied(schema.into());
-        schema.as_object_mut().unwrap().remove("description");
-        assert_says(&verbs[name].arguments, &schema);
+    let read = [
+        ("pull", schema_of::<arguments::Pull>()),
+        ("delete", schema_of::<arguments::Model>()),
+        ("copy", schema_of::<arguments::Copy>()),
+        ("show", schema_of::<arguments::Show>()),
+        ("load", schema_of::<arguments::Load>()),
+        ("unload", schema_of::<arguments::Model>()),
+        ("ps", schema_of::<arguments::Nothing>()),
+        ("models", schema_of::<arguments::Nothing>()),
+    ];
+    assert_eq!(verbs.len(), read.len());
+    for (name, schema) in read {
+        assert_states(&verbs[name].arguments, &schema);
         if let Some(positional) = &verbs[name].positional {
             assert!(
                 schema["properties"].get(positional).is_some(),
