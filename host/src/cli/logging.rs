@@ -12,7 +12,7 @@ use super::Failure;
 ///
 /// # Errors
 /// The filter is none.
-pub fn start(filter: Option<&str>, json: bool) -> Result<(), Failure> {
+pub(super) fn start(filter: Option<&str>, json: bool) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter.unwrap_or("info")).map_err(|error| {
         Failure::usage(format!("--log: {error}"))
             .hint("write a level (info), or directives: info,gleitzeit::pool=debug")
