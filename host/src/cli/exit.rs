@@ -38,8 +38,7 @@ pub(super) const HELP: &str = "Exit codes:
   6  what was asked for does not exist
   7  it took too long
 
-Environment: GLEITZEIT_CONFIG, GLEITZEIT_URL, GLEITZEIT_KEY, GLEITZEIT_KEY_FILE, GLEITZEIT_LOG; every setting as
-GLEITZEIT_TABLE__KEY, such as GLEITZEIT_HOST__LISTEN. NO_COLOR switches colours off.";
+Environment: GLEITZEIT_CONFIG, GLEITZEIT_URL, GLEITZEIT_KEY, GLEITZEIT_KEY_FILE, GLEITZEIT_LOG; every setting as GLEITZEIT_TABLE__KEY, such as GLEITZEIT_HOST__LISTEN. NO_COLOR switches colours off.";
 
 impl From<Exit> for u8 {
     fn from(exit: Exit) -> Self {

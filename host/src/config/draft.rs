@@ -10,7 +10,7 @@ use super::settings::{HostSettings, Settings};
 use super::source::SourceMap;
 use super::sources::{self, Sources};
 use super::tree::{Kind, Node, Step, dotted, steps};
-use super::{overrides, parse, plugins, rules, validate};
+use super::{overrides, parse, paths, plugins, rules, validate};
 
 /// Settings that are read and merged, and not yet checked.
 ///
@@ -77,7 +77,11 @@ pub fn read(from: &Sources) -> Draft {
     let mut tree = tree.unwrap_or_else(|| Node::empty_table(sources.add("defaults", "")));
     overrides::lay_environment(&mut tree, &from.environment, &mut sources, &mut mistakes);
     overrides::lay_flags(&mut tree, &from.sets, &mut sources, &mut mistakes);
-    let base = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let base = file
+        .as_deref()
+        .and_then(Path::parent)
+        .filter(|base| !base.as_os_str().is_empty());
+    let base = base.unwrap_or(Path::new("."));
     Draft {
         tree,
         sources,
@@ -169,7 +173,7 @@ impl Draft {
         if !self.mistakes.is_empty() {
             return Err(Diagnostics::new(self.sources, self.mistakes));
         }
-        settings.resolve_paths(&self.base);
+        paths::resolve(&mut settings, &self.base);
         Ok(settings)
     }
 
@@ -206,20 +210,6 @@ impl Draft {
                     .push(Mistake::new(format!("`{left}` cannot be checked")));
                 self.tree.kind = Kind::Table(Vec::new());
             }
-        }
-    }
-}
-
-impl Settings {
-    /// Makes every path that is relative to the file's directory stand alone.
-    fn resolve_paths(&mut self, base: &Path) {
-        for directory in &mut self.host.plugin_dirs {
-            *directory = base.join(&*directory);
-        }
-        self.host.state_dir = base.join(&self.host.state_dir);
-        let keys = self.host.keys.iter_mut().map(|key| &mut key.source);
-        for source in keys.chain(self.secrets.values_mut()) {
-            source.resolve(base);
         }
     }
 }
