@@ -21,14 +21,18 @@ impl Built {
     pub(crate) fn file(&self, target: &str) -> anyhow::Result<&Path> {
         let normal = target.replace('-', "_");
         let found = self.0.get(target).or_else(|| self.0.get(&normal));
-        found.map(PathBuf::as_path).with_context(|| format!("cargo built no `{target}`"))
+        found
+            .map(PathBuf::as_path)
+            .with_context(|| format!("cargo built no `{target}`"))
     }
 }
 
 /// Builds packages; `release` is the fast profile.
 pub(crate) fn build(packages: &[&str], release: bool) -> anyhow::Result<Built> {
     let mut command = shell::cargo();
-    command.args(["build", "--message-format=json-render-diagnostics"]).stderr(Stdio::inherit());
+    command
+        .args(["build", "--message-format=json-render-diagnostics"])
+        .stderr(Stdio::inherit());
     if release {
         command.arg("--release");
     }
@@ -41,9 +45,17 @@ pub(crate) fn build(packages: &[&str], release: bool) -> anyhow::Result<Built> {
     }
     let mut built = BTreeMap::new();
     for line in output.stdout.split(|byte| *byte == b'\n') {
-        let Ok(message) = serde_json::from_slice::<Value>(line) else { continue };
-        let Some(name) = message["target"]["name"].as_str() else { continue };
-        let library = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let Ok(message) = serde_json::from_slice::<Value>(line) else {
+            continue;
+        };
+        let Some(name) = message["target"]["name"].as_str() else {
+            continue;
+        };
+        let library = message["filenames"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
         let library = library.filter(|file| file.ends_with(".so")).next_back();
         if let Some(file) = message["executable"].as_str().or(library) {
             built.insert(name.to_owned(), PathBuf::from(file));

@@ -40,7 +40,11 @@ enum Task {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
-        Task::Up { debug, no_serve, serve } => up::run(debug, no_serve, &serve),
+        Task::Up {
+            debug,
+            no_serve,
+            serve,
+        } => up::run(debug, no_serve, &serve),
         Task::Verify { filter } => verify::run(filter.as_deref()),
         Task::Bench(options) => bench::run(&options),
     }

@@ -11,7 +11,10 @@ pub(crate) fn run(debug: bool, no_serve: bool, serve: &[String]) -> anyhow::Resu
     let packages: Vec<_> = build::PLUGINS.into_iter().chain(["gleitzeit"]).collect();
     let built = build::build(&packages, !debug)?;
     let directory = shell::root().join("plugins.d");
-    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&directory)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&directory)?;
     // A umask of 002 would make it writable by the group, and the host refuses that.
     std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755))?;
     for plugin in build::PLUGINS {
@@ -19,10 +22,18 @@ pub(crate) fn run(debug: bool, no_serve: bool, serve: &[String]) -> anyhow::Resu
         println!("staged plugins.d/lib{}.so", plugin.replace('-', "_"));
     }
     let host = built.file("gleitzeit")?;
-    println!("host   {}", host.strip_prefix(shell::root()).unwrap_or(host).display());
+    println!(
+        "host   {}",
+        host.strip_prefix(shell::root()).unwrap_or(host).display()
+    );
     if no_serve {
         return Ok(());
     }
     // Replaces this process, so that signals reach the host itself.
-    Err(Command::new(host).current_dir(shell::root()).arg("serve").args(serve).exec().into())
+    Err(Command::new(host)
+        .current_dir(shell::root())
+        .arg("serve")
+        .args(serve)
+        .exec()
+        .into())
 }

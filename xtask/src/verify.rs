@@ -15,7 +15,14 @@ pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
     let tests: &[&str] = if shell::has("cargo-nextest") {
         &["nextest", "run", "--workspace", "--no-fail-fast"]
     } else {
-        &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]
+        &[
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ]
     };
     shell::run(shell::cargo().args(tests).args(filter))?;
     if filter.is_none() {

@@ -1,6 +1,112 @@
 //! The command line: one file per command.
+//!
+//! Commands that talk to a running host speak JSON-RPC to it like anybody else; the others look at files only.
+//! Results go to standard output, everything else to standard error, and how it went is the [`Exit`] code.
+
+mod call;
+mod check;
+mod client;
+mod completions;
+mod configured;
+mod doctor;
+mod events;
+mod exit;
+mod global;
+mod hub;
+mod instances;
+pub mod logging;
+mod methods;
+mod params;
+mod plugin;
+mod progress;
+mod schema;
+mod status;
+mod table;
+mod terminal;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+pub use global::Global;
+pub use terminal::Terminal;
+
+/// A dependable gateway for AI resources, made of plugins.
+#[derive(Debug, Parser)]
+#[command(name = "gleitzeit", version, about, after_help = exit::HELP, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Call a method of a running host
+    Call(call::Args),
+    /// Show every hub and instance: whether a request would be sent there now, and why not
+    Status(status::Args),
+    /// List instances, take one out of service, or put it back
+    Instances(instances::Args),
+    /// Run a hub's own verb, such as `hub NAME pull MODEL`; without a verb, list them
+    Hub(hub::Args),
+    /// List the methods a running host offers, or show one
+    Methods(methods::Args),
+    /// Look at plugin files without running them
+    #[command(subcommand)]
+    Plugin(plugin::Args),
+    /// Check plugins.toml and everything it names, and do nothing else
+    Check,
+    /// Print the JSON Schema of plugins.toml
+    Schema,
+    /// Say what is missing on this machine, and how to mend it
+    Doctor,
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
 
 /// Runs the command line of this process.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let mut terminal = Terminal::of_process();
+    u8::from(run(std::env::args_os(), &mut terminal)).into()
+}
+
+/// Runs one command line. Everything it prints goes to `terminal`.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return terminal.usage(&error),
+    };
+    terminal.json = cli.global.json;
+    let result = match cli.command {
+        Command::Call(args) => block_on(call::run(args, &cli.global, terminal)),
+        Command::Status(args) => block_on(status::run(args, &cli.global, terminal)),
+        Command::Instances(args) => block_on(instances::run(args, &cli.global, terminal)),
+        Command::Hub(args) => block_on(hub::run(args, &cli.global, terminal)),
+        Command::Methods(args) => block_on(methods::run(args, &cli.global, terminal)),
+        Command::Plugin(args) => plugin::run(&args, &cli.global, terminal),
+        Command::Check => check::run(&cli.global, terminal),
+        Command::Schema => schema::run(&cli.global, terminal),
+        Command::Doctor => block_on(doctor::run(&cli.global, terminal)),
+        Command::Completions(args) => completions::run(&args, terminal),
+    };
+    result.unwrap_or_else(|failure| {
+        terminal.failure(&failure);
+        failure.exit
+    })
+}
+
+/// One thread is enough for a client.
+fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, format!("the runtime cannot be started: {error}")))?
+        .block_on(work)
 }

@@ -1,6 +1,7 @@
 //! From sources to settings: read, merge, check, complete.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::{Diagnostics, Mistake};
@@ -9,7 +10,7 @@ use super::settings::{HostSettings, Settings};
 use super::source::SourceMap;
 use super::sources::{self, Sources};
 use super::tree::{Kind, Node, Step, dotted, steps};
-use super::{overrides, parse, plugins, rules, validate};
+use super::{overrides, parse, paths, plugins, rules, validate};
 
 /// Settings that are read and merged, and not yet checked.
 ///
@@ -23,6 +24,7 @@ pub struct Draft {
     base: PathBuf,
     file: Option<PathBuf>,
     environment: BTreeMap<String, String>,
+    refused: BTreeMap<String, String>,
 }
 
 /// Everything the rules look at.
@@ -37,6 +39,8 @@ pub(super) struct Facts<'a> {
     pub(super) base: &'a Path,
     /// The environment.
     pub(super) environment: &'a BTreeMap<String, String>,
+    /// Plugins that are there and were refused, with why.
+    pub(super) refused: &'a BTreeMap<String, String>,
 }
 
 /// Reads the file, the environment and the flags. Whatever is wrong is kept for [`Draft::finish`].
@@ -73,7 +77,11 @@ pub fn read(from: &Sources) -> Draft {
     let mut tree = tree.unwrap_or_else(|| Node::empty_table(sources.add("defaults", "")));
     overrides::lay_environment(&mut tree, &from.environment, &mut sources, &mut mistakes);
     overrides::lay_flags(&mut tree, &from.sets, &mut sources, &mut mistakes);
-    let base = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let base = file
+        .as_deref()
+        .and_then(Path::parent)
+        .filter(|base| !base.as_os_str().is_empty());
+    let base = base.unwrap_or(Path::new("."));
     Draft {
         tree,
         sources,
@@ -81,6 +89,7 @@ pub fn read(from: &Sources) -> Draft {
         base: std::path::absolute(base).unwrap_or_else(|_| base.to_owned()),
         file,
         environment: from.environment.clone(),
+        refused: BTreeMap::new(),
     }
 }
 
@@ -108,6 +117,17 @@ impl Draft {
             .iter()
             .map(|directory| self.base.join(directory))
             .collect()
+    }
+
+    /// The address to listen on, for clients that look for the host. `None` where nothing usable is written.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.tree.at(&steps!["host", "listen"])?.as_str()?.parse().ok()
+    }
+
+    /// Plugins that are there and were refused, by id, with why in one line: said where the file names one.
+    pub fn with_refused(mut self, refused: BTreeMap<String, String>) -> Self {
+        self.refused = refused;
+        self
     }
 
     /// Checks everything and fills in the defaults. Without manifests, what depends on them stays unchecked and
@@ -144,6 +164,7 @@ impl Draft {
             whole: &whole,
             base: &self.base,
             environment: &self.environment,
+            refused: &self.refused,
         };
         rules::check(&facts, &mut self.mistakes);
         if let Some(manifests) = manifests {
@@ -152,7 +173,7 @@ impl Draft {
         if !self.mistakes.is_empty() {
             return Err(Diagnostics::new(self.sources, self.mistakes));
         }
-        settings.resolve_paths(&self.base);
+        paths::resolve(&mut settings, &self.base);
         Ok(settings)
     }
 
@@ -189,20 +210,6 @@ impl Draft {
                     .push(Mistake::new(format!("`{left}` cannot be checked")));
                 self.tree.kind = Kind::Table(Vec::new());
             }
-        }
-    }
-}
-
-impl Settings {
-    /// Makes every path that is relative to the file's directory stand alone.
-    fn resolve_paths(&mut self, base: &Path) {
-        for directory in &mut self.host.plugin_dirs {
-            *directory = base.join(&*directory);
-        }
-        self.host.state_dir = base.join(&self.host.state_dir);
-        let keys = self.host.keys.iter_mut().map(|key| &mut key.source);
-        for source in keys.chain(self.secrets.values_mut()) {
-            source.resolve(base);
         }
     }
 }

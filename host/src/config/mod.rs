@@ -10,6 +10,7 @@ mod mask;
 pub mod nearest;
 mod overrides;
 mod parse;
+mod paths;
 mod plugins;
 mod rules;
 pub mod schema;

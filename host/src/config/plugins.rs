@@ -276,7 +276,13 @@ fn find<'m>(
         return None;
     }
     let found = manifests.get(plugin);
-    if found.is_none() {
+    if let (None, Some(why)) = (found, facts.refused.get(plugin)) {
+        mistakes.push(
+            Mistake::new(format!("the plugin `{plugin}` was refused"))
+                .at(facts.tree.point_at(&at), "there, and not taken")
+                .help(why),
+        );
+    } else if found.is_none() {
         let hub = base.first() == Some(&Step::from("hubs"));
         let fits = |manifest: &Manifest| {
             if hub {

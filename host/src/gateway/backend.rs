@@ -35,8 +35,9 @@ pub struct Asker {
     pub traceparent: Option<String>,
     /// When the client stops waiting, where it said so (`x-gleitzeit-timeout`).
     pub deadline: Option<SystemTime>,
-    /// Cancelled when the host stops and the time for work in flight is over: answer with an explicit error.
-    /// A client that hangs up is told by dropping the answer instead.
+    /// Cancelled when the host stops and the time for work in flight is over: a stream that has begun must then
+    /// end with an explicit error. What has not begun the gateway itself ends, by dropping it. A client that hangs
+    /// up is no cancellation either: then the answer is dropped.
     pub cancellation: CancellationToken,
 }
 
@@ -134,7 +135,7 @@ pub trait Admin: Send + Sync + 'static {
     fn methods(&self) -> Value;
     /// Every plugin, loaded or refused.
     fn plugins(&self) -> Value;
-    /// Takes an instance out of use.
+    /// Takes an instance out of use. An empty name of a hub stands for whichever has it.
     ///
     /// # Errors
     /// `NOT_FOUND`.

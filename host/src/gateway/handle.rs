@@ -13,11 +13,12 @@ use hyper::body::Incoming;
 use plugin_api::Error;
 
 use super::admit::{admit, asker, room};
-use super::answer::{Answer, Content, Ticket};
+use super::answer::{Answer, Content};
 use super::backend::Backend;
 use super::keys::Principal;
-use super::site::Lane;
+use super::site::{Lane, stopping};
 use super::target::{Own, Target};
+use super::ticket::Ticket;
 use super::watch::{Phase, Watch};
 use super::{body, health, origin, request_id, rpc};
 
@@ -134,7 +135,11 @@ impl<B: Backend> Exchange<'_, B> {
         match self.target {
             Target::Route(route) => {
                 let caller = site.backend.caller(asker, &parts.headers)?;
-                let response = site.backend.serve(route, caller, parts, body).await;
+                let response = tokio::select! {
+                    biased;
+                    response = site.backend.serve(route, caller, parts, body) => response,
+                    () = self.lane.aborting.cancelled() => return Err(stopping()),
+                };
                 self.waited = site
                     .backend
                     .waited(&response)

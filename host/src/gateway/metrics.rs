@@ -1,5 +1,7 @@
 //! The gateway's own metrics: counted without locks while serving, rendered when scraped.
 
+mod encode;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +10,10 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::histogram::Histogram;
+
+pub(super) use encode::gauge;
 
 /// Seconds until an answer's head, from a cached list to a model that has to be loaded first.
 const UNTIL_HEAD: [f64; 14] = [
@@ -152,108 +153,7 @@ impl Metrics {
 }
 
 impl Collector for Metrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let routes = self.routes.read();
-        let each = || {
-            routes.iter().flat_map(|(provider, routes)| {
-                routes.iter().map(move |(id, route)| {
-                    ([("provider", provider.as_str()), ("route", id.as_str())], route)
-                })
-            })
-        };
-
-        let mut family = encoder.encode_descriptor(
-            "gleitzeit_requests",
-            "Requests by route and status; 499 is a client that did not wait",
-            None,
-            MetricType::Counter,
-        )?;
-        for ([provider, id], route) in each() {
-            for (status, count) in (100u16..).zip(&route.statuses) {
-                let count = count.load(Ordering::Relaxed);
-                if count > 0 {
-                    let status = status.to_string();
-                    ConstCounter::new(count).encode(family.encode_family(&[
-                        provider,
-                        id,
-                        ("status", status.as_str()),
-                    ])?)?;
-                }
-            }
-        }
-        let mut family = encoder.encode_descriptor(
-            "gleitzeit_request_seconds",
-            "From a request's head to its answer's head",
-            None,
-            MetricType::Histogram,
-        )?;
-        for (labels, route) in each() {
-            route.until_head.encode(family.encode_family(&labels)?)?;
-        }
-        let mut family = encoder.encode_descriptor(
-            "gleitzeit_overhead_seconds",
-            "The part of that which was neither the client's nor an instance's",
-            None,
-            MetricType::Histogram,
-        )?;
-        for (labels, route) in each() {
-            route.overhead.encode(family.encode_family(&labels)?)?;
-        }
-        drop(routes);
-
-        counter(
-            &mut encoder,
-            "gleitzeit_received_bytes",
-            "Bytes received from clients",
-            self.sum(|t| &t.received),
-        )?;
-        counter(
-            &mut encoder,
-            "gleitzeit_sent_bytes",
-            "Bytes sent to clients",
-            self.sum(|t| &t.sent),
-        )?;
-        counter(
-            &mut encoder,
-            "gleitzeit_connections_accepted",
-            "Connections accepted",
-            self.sum(|t| &t.accepted),
-        )?;
-        for (name, help, count) in [
-            (
-                "gleitzeit_connections_refused",
-                "Connections refused: too many",
-                &self.refused,
-            ),
-            (
-                "gleitzeit_connections_unread",
-                "Connections closed: the client did not read",
-                &self.unread,
-            ),
-            (
-                "gleitzeit_connections_slow_head",
-                "Connections closed: a head did not come in time",
-                &self.slow_heads,
-            ),
-        ] {
-            counter(&mut encoder, name, help, count.load(Ordering::Relaxed))?;
-        }
-        gauge(
-            &mut encoder,
-            "gleitzeit_connections_open",
-            "Connections open",
-            self.open(),
-        )
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        encode::all(self, encoder)
     }
-}
-
-/// Encodes one counter without labels.
-fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
-    ConstCounter::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
-}
-
-/// Encodes one gauge without labels.
-pub(super) fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
-    let value = i64::try_from(value).unwrap_or(i64::MAX);
-    ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
 }

@@ -134,12 +134,20 @@ impl<B: Backend> Gateway<B> {
     async fn accept(&self, workers: &[Worker]) {
         let refusals = Slots::new(REFUSALS);
         let limit = self.site.limits.connections as u64;
+        let mut failing = false;
         loop {
             let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
+                Ok((stream, _)) => {
+                    failing = false;
+                    stream
+                }
                 Err(error) if is_the_clients(&error) => continue,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections");
+                    // Said once until it is over: this happens many times a second.
+                    if !failing {
+                        tracing::warn!(%error, "cannot accept connections; is `ulimit -n` too low?");
+                    }
+                    failing = true;
                     sleep(EXHAUSTED).await;
                     continue;
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugin_api::Error;
+use plugin_api::{Error, ErrorCode, Fault, Retry};
 use tokio_util::sync::CancellationToken;
 
 use super::backend::{Admin, Backend};
@@ -76,4 +76,15 @@ impl<B: Backend> Lane<B> {
             site,
         }
     }
+}
+
+/// What a request hears that was cut off by the host's own end.
+pub(super) fn stopping() -> Error {
+    Error::new(
+        ErrorCode::SHUTDOWN,
+        Fault::Host,
+        "the host is stopping and the time for requests in flight is over",
+    )
+    .retry(Retry::Now)
+    .hint("send it again, to another host or when this one is back")
 }

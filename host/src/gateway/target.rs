@@ -4,9 +4,9 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use plugin_api::{Error, ErrorCode, Fault};
 
-use super::answer::{self, Content};
+use super::answer::Content;
 use super::backend::{Backend, Found, Route};
-use super::rpc;
+use super::{failure, rpc};
 
 /// What the gateway serves itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,13 +103,13 @@ impl<R: Route> Target<R> {
                 backend.render(route, error).map(|body| Content::Backend { body })
             }
             Target::Own(Own::Rpc) | Target::WrongOwn(Own::Rpc) => rpc::refusal(error),
-            Target::Own(_) | Target::WrongOwn(_) | Target::Nothing => answer::failure(error),
+            Target::Own(_) | Target::WrongOwn(_) | Target::Nothing => failure::response(error),
         };
-        answer::explain(error, response.headers_mut());
+        failure::explain(error, response.headers_mut());
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             match self {
-                Target::WrongRoute(route) => answer::allow(route.methods(), response.headers_mut()),
-                Target::WrongOwn(own) => answer::allow(own.methods(), response.headers_mut()),
+                Target::WrongRoute(route) => failure::allow(route.methods(), response.headers_mut()),
+                Target::WrongOwn(own) => failure::allow(own.methods(), response.headers_mut()),
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::answer::{self, Lines};
-use super::{HttpError, error};
+use super::{HttpError, Method, error};
 
 /// How long a call may take unless told otherwise.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -22,15 +22,22 @@ const SIZE: usize = 16 << 20;
 pub struct Call {
     url: String,
     request: Result<reqwest::RequestBuilder, HttpError>,
+    /// Asking twice does no harm.
+    repeatable: bool,
     limit: Duration,
     size: usize,
 }
 
 impl Call {
-    pub(super) fn new(url: String, request: Result<reqwest::RequestBuilder, HttpError>) -> Self {
+    pub(super) fn new(
+        method: &Method,
+        url: String,
+        request: Result<reqwest::RequestBuilder, HttpError>,
+    ) -> Self {
         Self {
             url,
             request,
+            repeatable: method == Method::GET,
             limit: LIMIT,
             size: SIZE,
         }
@@ -94,10 +101,24 @@ impl Call {
     }
 
     async fn send(self) -> Result<reqwest::Response, HttpError> {
-        let response = match self.request?.send().await {
-            Ok(response) => response,
-            Err(error) => return Err(error::from_reqwest(self.url, &error)),
+        let request = self.request?;
+        let again = if self.repeatable {
+            request.try_clone()
+        } else {
+            None
         };
+        let mut sent = request
+            .send()
+            .await
+            .map_err(|error| error::from_reqwest(&self.url, &error));
+        // An idle connection may have died without our noticing, which says nothing of the server: only a new one does.
+        if let (Err(HttpError::Broken { .. }), Some(again)) = (&sent, again) {
+            sent = again
+                .send()
+                .await
+                .map_err(|error| error::from_reqwest(&self.url, &error));
+        }
+        let response = sent?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

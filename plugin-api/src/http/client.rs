@@ -52,14 +52,13 @@ impl Client {
             Ok(&self.plain)
         };
         let request = client.map(|client| {
+            let request = client.request(method.clone(), &url);
             endpoint
                 .headers
                 .iter()
-                .fold(client.request(method, &url), |request, (name, value)| {
-                    request.header(name, value)
-                })
+                .fold(request, |request, (name, value)| request.header(name, value))
         });
-        Call::new(url, request)
+        Call::new(&method, url, request)
     }
 
     fn tls(&self) -> Result<&reqwest::Client, HttpError> {

@@ -120,8 +120,8 @@ impl From<HttpError> for Error {
     }
 }
 
-pub(super) fn from_reqwest(url: String, error: &reqwest::Error) -> HttpError {
-    let reason = chain(error);
+pub(super) fn from_reqwest(url: &str, error: &reqwest::Error) -> HttpError {
+    let (url, reason) = (url.to_owned(), chain(error));
     if error.is_connect() {
         HttpError::Connect { url, reason }
     } else if error.is_builder() {

@@ -276,3 +276,43 @@ fn a_header_is_checked_when_it_is_read() {
     assert!(access("x team", "search").to_headers().is_err());
     assert!(access("x-team", "a\r\nb: c").to_headers().is_err());
 }
+
+/// A server whose first connection answers once and dies of the second request, without a word.
+async fn forgetful() -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::new(format!("http://{}", listener.local_addr().unwrap()));
+    tokio::spawn(async move {
+        for answers in [1, 1] {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            for _ in 0..answers {
+                let _ = socket.read(&mut request).await.unwrap();
+                socket.write_all(ok("{}").as_bytes()).await.unwrap();
+            }
+            let _ = socket.read(&mut request).await.unwrap();
+        }
+    });
+    endpoint
+}
+
+#[tokio::test]
+async fn a_question_is_asked_again_where_only_the_idle_connection_had_died() {
+    let endpoint = forgetful().await;
+    let client = Client::new("test/1").unwrap();
+    for _ in 0..2 {
+        client.call(Method::GET, &endpoint, "/").bytes().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_changes_something_is_never_sent_twice() {
+    let endpoint = forgetful().await;
+    let client = Client::new("test/1").unwrap();
+    client.call(Method::GET, &endpoint, "/").bytes().await.unwrap();
+    let error = client
+        .call(Method::POST, &endpoint, "/")
+        .bytes()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, HttpError::Broken { .. }), "{error}");
+}

@@ -129,6 +129,14 @@ impl TestHost {
         self
     }
 
+    /// The instances of a hub are now these, as after a discovery or a probe.
+    pub fn set_instances(&self, hub: &str, instances: impl IntoIterator<Item = ResourceInstance>) {
+        let mut state = self.state();
+        state.instances.retain(|(other, _)| other != hub);
+        let new = instances.into_iter().map(|instance| (hub.to_owned(), instance));
+        state.instances.extend(new);
+    }
+
     /// Adds a secret.
     pub fn with_secret(self, name: &str, value: &str) -> Self {
         self.state().secrets.insert(name.to_owned(), value.to_owned());

@@ -40,10 +40,13 @@
 //! # });
 //! ```
 
+pub mod conformance;
 mod harness;
 mod host;
+mod schema;
 mod scripted;
 
 pub use harness::{Harness, HubHarness, ProviderHarness};
 pub use host::{Event, TestHost};
+pub use schema::{assert_states, schema_of};
 pub use scripted::Answer;

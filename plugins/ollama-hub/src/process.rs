@@ -184,7 +184,8 @@ impl Processes {
         Ok(instance)
     }
 
-    /// Ends a server: asked first, killed when its time is over. Dropping the future leaves it asked.
+    /// Ends a server: asked first, killed when its time is over. Dropping the future does not take that
+    /// back.
     pub(crate) async fn stop(&self, id: &str) -> Result<(), ProcessError> {
         let process = self.of(id).ok_or_else(|| ProcessError::Foreign(id.to_owned()))?;
         process.stop().await?;
@@ -277,6 +278,7 @@ async fn await_ready(
         }
         () = answers => {}
         () = tokio::time::sleep_until(deadline) => {
+            process.kill().await;
             return Err(ProcessError::NotReady {
                 program: process.program().to_owned(),
                 address,

@@ -8,89 +8,15 @@ use plugin_api::contract::reference::normalise;
 use plugin_api::host::InstanceView;
 use plugin_api::hub::Progress;
 use plugin_api::{Error, ResourceInstance};
-use schemars::{JsonSchema, Schema, schema_for};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::api::Server;
 use crate::hub::OllamaHub;
 
-/// A model by name, in any spelling.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Model {
-    /// The model's name.
-    #[schemars(length(min = 1))]
-    model: String,
-}
+pub mod arguments;
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Pull {
-    /// The model's name.
-    #[schemars(length(min = 1))]
-    model: String,
-    /// Allow a registry without TLS.
-    #[serde(default)]
-    insecure: bool,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Show {
-    /// The model's name.
-    #[schemars(length(min = 1))]
-    model: String,
-    /// With long lists, such as the vocabulary.
-    #[serde(default)]
-    verbose: bool,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Copy {
-    /// The name it has.
-    #[schemars(length(min = 1))]
-    source: String,
-    /// The name it gets besides.
-    #[schemars(length(min = 1))]
-    destination: String,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Load {
-    /// The model's name.
-    #[schemars(length(min = 1))]
-    model: String,
-    /// How to load it, such as { "num_ctx": 8192 }.
-    #[serde(default)]
-    options: Map<String, Value>,
-    /// How long it stays without use: seconds, or text such as 30m; -1 is for ever.
-    #[serde(default)]
-    #[schemars(extend("type" = ["number", "string"]))]
-    keep_alive: Option<Value>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-/// The schema of each verb's arguments, as the manifest has to state them.
-pub fn arguments() -> BTreeMap<&'static str, Schema> {
-    [
-        ("pull", schema_for!(Pull)),
-        ("delete", schema_for!(Model)),
-        ("copy", schema_for!(Copy)),
-        ("show", schema_for!(Show)),
-        ("load", schema_for!(Load)),
-        ("unload", schema_for!(Model)),
-        ("ps", schema_for!(Nothing)),
-        ("models", schema_for!(Nothing)),
-    ]
-    .into()
-}
+use arguments::{Copy, Load, Model, Nothing, Pull, Show};
 
 /// Carries out a verb that is about one instance. Dropping the future ends what it asked the server for.
 pub(crate) async fn on_instance(

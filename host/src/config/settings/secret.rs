@@ -1,6 +1,6 @@
 //! Where a secret comes from. Never the file itself: what is written there ends up in backups and screenshots.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,4 @@ pub enum SecretSource {
     /// An environment variable.
     #[serde(rename = "env")]
     Environment(String),
-}
-
-impl SecretSource {
-    /// Makes a relative path absolute.
-    pub(in crate::config) fn resolve(&mut self, base: &Path) {
-        if let SecretSource::File(path) = self {
-            *path = base.join(&*path);
-        }
-    }
 }

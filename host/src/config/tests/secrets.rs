@@ -7,8 +7,8 @@ use crate::config::settings::SecretSource;
 fn keys_come_from_files_and_variables() {
     let text = "[[host.keys]]\nname = 'a'\nkey_file = 'a.key'\n[[host.keys]]\nname = 'b'\nkey_env = 'B'\nadmin = true";
     let fixture = file(text)
-        .write("a.key", "secret\n", 0o600)
-        .variable("B", "secret");
+        .write("a.key", "0123456789abcdef\n", 0o600)
+        .variable("B", "0123456789abcdef");
     let settings = fixture.settings();
     assert_eq!(
         settings.host.keys[0].source,
@@ -31,6 +31,36 @@ fn a_key_file_that_others_can_read_is_refused() {
 }
 
 #[test]
+fn a_key_that_can_be_guessed_is_refused() {
+    let said = file("[[host.keys]]\nname = 'a'\nkey_env = 'A'")
+        .variable("A", "hunter2")
+        .mistakes();
+    assert!(
+        said.contains("can be guessed") && !said.contains("hunter2"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_key_of_an_instance_is_looked_at_as_well() {
+    let text = "[[hubs.gadget.instances]]\nurl = 'http://a:1'\nconfig = { key_env = 'NOT_THERE' }";
+    assert!(file(text).mistakes().contains("`NOT_THERE` is not set"));
+    file(text).variable("NOT_THERE", "x").settings();
+    let text = "[[hubs.gadget.instances]]\nurl = 'http://a:1'\nconfig = { key_file = 'k' }";
+    assert!(
+        file(text)
+            .write("k", "x", 0o644)
+            .mistakes()
+            .contains("others may read it")
+    );
+    let fixture = file(text).write("k", "x", 0o600);
+    assert_eq!(
+        fixture.settings().hubs[0].instances[0].config["key_file"],
+        fixture.path("k").to_str().unwrap()
+    );
+}
+
+#[test]
 fn an_empty_key_file_is_refused() {
     let said = file("[secrets]\ncloud = { file = 'k' }")
         .write("k", " \n", 0o600)
@@ -48,7 +78,7 @@ fn a_file_of_settings_that_anybody_may_write_is_refused() {
 fn beyond_loopback_a_key_or_an_explicit_word_is_enough() {
     file("[host]\nlisten = '0.0.0.0:1'\nallow_anonymous = true").settings();
     file("[host]\nlisten = '0.0.0.0:1'\nkeys = [{ name = 'a', key_env = 'A' }]")
-        .variable("A", "x")
+        .variable("A", "0123456789abcdef")
         .settings();
     let said = file("[host]").variable("GLEITZEIT_LISTEN", "[::]:1").mistakes();
     assert!(said.contains("beyond loopback"), "{said}");

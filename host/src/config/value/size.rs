@@ -25,9 +25,9 @@ where
     let bytes: u64 = (*bytes).try_into().unwrap_or(u64::MAX);
     match bytes {
         0 => serializer.serialize_u64(0),
-        _ if bytes % (1 << 30) == 0 => serializer.collect_str(&format_args!("{}GiB", bytes >> 30)),
-        _ if bytes % (1 << 20) == 0 => serializer.collect_str(&format_args!("{}MiB", bytes >> 20)),
-        _ if bytes % (1 << 10) == 0 => serializer.collect_str(&format_args!("{}KiB", bytes >> 10)),
+        _ if bytes.is_multiple_of(1 << 30) => serializer.collect_str(&format_args!("{}GiB", bytes >> 30)),
+        _ if bytes.is_multiple_of(1 << 20) => serializer.collect_str(&format_args!("{}MiB", bytes >> 20)),
+        _ if bytes.is_multiple_of(1 << 10) => serializer.collect_str(&format_args!("{}KiB", bytes >> 10)),
         _ => bytes.serialize(serializer),
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use http::HeaderMap;
-use plugin_api::{Error, ErrorCode, Fault, Retry};
+use plugin_api::Error;
 use serde_json::Value;
 
 use super::manager;
 use super::message::Request;
 use crate::gateway::backend::{Asker, Backend};
-use crate::gateway::site::Lane;
+use crate::gateway::site::{Lane, stopping};
 
 /// Who calls, ready to call any number of methods.
 pub(super) struct Caller<B: Backend> {
@@ -95,14 +95,4 @@ impl<B: Backend> Caller<B> {
         })
         .boxed()
     }
-}
-
-fn stopping() -> Error {
-    Error::new(
-        ErrorCode::SHUTDOWN,
-        Fault::Host,
-        "the host is stopping and the time for requests in flight is over",
-    )
-    .retry(Retry::Now)
-    .hint("send it again, to another host or when this one is back")
 }

@@ -15,7 +15,8 @@ use plugin_api::Error;
 use serde_json::Value;
 
 use super::call::Caller;
-use super::message::{self, Id, Request};
+use super::message::{Id, Request};
+use super::reply;
 use crate::gateway::answer::Content;
 use crate::gateway::backend::Backend;
 
@@ -54,9 +55,9 @@ fn events(
         };
         Some(match tokio::time::timeout(every, items.next()).await {
             Err(_silence) => (ALIVE, (id, State::Running(items))),
-            Ok(Some(Ok(item))) => (event(&message::item(&id, &item)), (id, State::Running(items))),
-            Ok(Some(Err(error))) => (event(&message::failure(&id, &error)), (id, State::Ended)),
-            Ok(None) => (event(&message::success(&id, &Value::Null)), (id, State::Ended)),
+            Ok(Some(Ok(item))) => (event(&reply::item(&id, &item)), (id, State::Running(items))),
+            Ok(Some(Err(error))) => (event(&reply::failure(&id, &error)), (id, State::Ended)),
+            Ok(None) => (event(&reply::success(&id, &Value::Null)), (id, State::Ended)),
         })
     })
     .boxed()

@@ -7,6 +7,7 @@ mod call;
 mod events;
 mod manager;
 mod message;
+mod reply;
 
 use std::sync::Arc;
 
@@ -17,11 +18,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use plugin_api::{Error, ErrorCode, Fault};
 
 use self::message::{Id, Message, Payload, Request};
-use super::admit;
 use super::answer::{self, Content};
 use super::backend::{Asker, Backend};
 use super::keys::Principal;
 use super::site::Lane;
+use super::{admit, failure};
 
 /// Entries of one batch that run at once, as far as there are slots for them.
 const LANES: usize = 8;
@@ -29,9 +30,9 @@ const LANES: usize = 8;
 /// A failure before the request was understood: its id is not known.
 pub(super) fn refusal<B>(error: &Error) -> Response<Content<B>> {
     answer::typed(
-        answer::status_of(error),
+        failure::status_of(error),
         "application/json",
-        message::failure(&Id::NULL, error),
+        reply::failure(&Id::NULL, error),
     )
 }
 
@@ -54,7 +55,7 @@ pub(super) async fn answer<B: Backend>(
                 Message::Invalid { id, error } => Ok(answer::typed(
                     StatusCode::BAD_REQUEST,
                     "application/json",
-                    message::failure(&id, &error),
+                    reply::failure(&id, &error),
                 )),
                 Message::Request(request) if request.id.is_some() && wants_events(&request, headers) => {
                     Ok(events::answer(caller, request))
@@ -112,7 +113,7 @@ async fn in_batch<B: Backend>(caller: &call::Caller<B>, message: Message) -> Opt
             id: Some(id),
             stream: Some(true),
             ..
-        }) => Some(message::failure(
+        }) => Some(reply::failure(
             &id,
             &message::invalid("a batch cannot be streamed: send the request by itself"),
         )),
@@ -124,13 +125,13 @@ async fn in_batch<B: Backend>(caller: &call::Caller<B>, message: Message) -> Opt
 /// stays within the limits.
 async fn one<B: Backend>(caller: &call::Caller<B>, message: Message) -> Option<Vec<u8>> {
     match message {
-        Message::Invalid { id, error } => Some(message::failure(&id, &error)),
+        Message::Invalid { id, error } => Some(reply::failure(&id, &error)),
         Message::Request(request) => {
             let outcome = caller.call(&request).await;
             let id = request.id?;
             Some(match outcome {
-                Ok(value) => message::success(&id, &value),
-                Err(error) => message::failure(&id, &error),
+                Ok(value) => reply::success(&id, &value),
+                Err(error) => reply::failure(&id, &error),
             })
         }
     }

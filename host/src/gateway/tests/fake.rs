@@ -54,10 +54,11 @@ impl Drop for Running {
 pub(super) struct Fake(pub Arc<Seen>);
 
 /// A path, the methods it answers, and whether it is for administrators.
-const ROUTES: [(&str, &str, bool); 6] = [
+const ROUTES: [(&str, &str, bool); 7] = [
     ("/hello", "GET", false),
     ("/echo", "POST", false),
     ("/hang", "POST", false),
+    ("/deaf", "POST", false),
     ("/flood", "GET", false),
     ("/drip", "GET", false),
     ("/delete", "DELETE", true),
@@ -140,6 +141,7 @@ impl Backend for Fake {
                 caller.cancellation.cancelled().await;
                 full("cancelled")
             }
+            "/deaf" => std::future::pending().await,
             "/flood" => streamed(
                 stream::repeat(Bytes::from_static(&[b'x'; 16 << 10])).map(move |chunk| {
                     let _running = &running;
@@ -229,7 +231,7 @@ impl Admin for Fake {
     }
     fn drain(&self, hub: &str, instance: &str) -> Result<Value, Error> {
         match (hub, instance) {
-            ("a", "one") => Ok(json!({ "draining": true })),
+            ("a" | "", "one") => Ok(json!({ "draining": true })),
             _ => Err(Error::not_found("no such instance")),
         }
     }

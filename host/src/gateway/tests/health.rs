@@ -28,6 +28,15 @@ async fn readiness_says_what_is_missing() {
         .await;
     assert_eq!(response.status, 503);
     assert_eq!(response.json()["reasons"][0], "plugin `x` is still starting");
+    let mut client = server.connect().await;
+    client
+        .send("HEAD /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await;
+    let head = client.rest().await;
+    assert!(
+        head.starts_with("HTTP/1.1 503 ") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
     let alive = server
         .ask("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await;

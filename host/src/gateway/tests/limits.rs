@@ -128,7 +128,7 @@ async fn a_client_that_reads_one_byte_at_a_time_is_no_better() {
 #[tokio::test]
 async fn a_kept_connection_outlives_the_limit_on_heads() {
     let server = gateway_with(Limits {
-        header_timeout: Duration::from_millis(50),
+        header_timeout: Duration::from_millis(500),
         ..Limits::default()
     })
     .await;

@@ -37,6 +37,21 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_nobody_offers_is_passed_over() {
+    let server = gateway().await;
+    let mut client = server.connect().await;
+    for upgrade in ["h2c", "websocket"] {
+        client
+            .send(format!(
+                "GET /hello HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: {upgrade}\r\n\r\n"
+            ))
+            .await;
+        let response = client.response().await;
+        assert_eq!((response.status, response.body.as_str()), (200, "hello"));
+    }
+}
+
+#[tokio::test]
 async fn a_request_id_is_kept_or_made() {
     let server = gateway().await;
     let own = server

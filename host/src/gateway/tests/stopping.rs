@@ -70,6 +70,8 @@ async fn work_that_outlasts_its_time_is_cancelled_with_a_word() {
     let server = impatient().await;
     let mut waiting = server.connect().await;
     waiting.send(HANG).await;
+    let mut deaf = server.connect().await;
+    deaf.send(HANG.replace("hang", "deaf")).await;
     let mut streaming = server.connect().await;
     streaming
         .send("GET /drip HTTP/1.1\r\nhost: localhost\r\n\r\n")
@@ -84,13 +86,16 @@ async fn work_that_outlasts_its_time_is_cancelled_with_a_word() {
     request["stream"] = json!(true);
     following.send(rpc_request("", &request.to_string())).await;
     eventually("all are in flight", || {
-        server.in_flight() == 4 && server.seen.running() == 4
+        server.in_flight() == 5 && server.seen.running() == 5
     })
     .await;
 
     server.tell_to_stop();
-    assert_eq!(server.stopped().await, 4);
+    assert_eq!(server.stopped().await, 5);
     assert_eq!(waiting.response().await.body, "cancelled");
+    let cut = deaf.response().await;
+    assert_eq!(cut.status, 503);
+    assert!(cut.json()["fake_error"].as_str().unwrap().contains("stopping"));
     let rest = streaming.rest().await;
     assert!(
         rest.contains("error: stopping") && rest.ends_with("0\r\n\r\n"),

@@ -1,6 +1,5 @@
 //! One server process.
 
-use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use super::usage::{self, Sample};
 use crate::config::StartConfig;
 
 /// How long the kernel may take to end a killed process.
-const KILLED: Duration = Duration::from_secs(5);
+const KILLED: Duration = Duration::from_secs(3);
 
 /// How long to wait for what a server printed before it ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -44,17 +43,18 @@ impl Process {
     pub(super) fn spawn(config: &StartConfig, id: &str) -> Result<Self, ProcessError> {
         let (program, arguments) = config.command.split_first().ok_or(ProcessError::NoCommand)?;
         let variables = config.variables();
-        if std::env::var_os("HOME").is_none_or(|home| home.is_empty())
-            && !variables
-                .iter()
-                .any(|(name, value)| name == "HOME" && !value.is_empty())
-        {
+        if effective("HOME", &variables).is_none_or(|home| home.is_empty()) {
             return Err(ProcessError::NoHome);
         }
         let cannot = |error: std::io::Error| ProcessError::Spawn {
             program: program.clone(),
             reason: match error.kind() {
-                std::io::ErrorKind::NotFound => format!("it is not there; PATH is {}", path(&variables)),
+                std::io::ErrorKind::NotFound => {
+                    format!(
+                        "it is not there; PATH is {}",
+                        effective("PATH", &variables).unwrap_or_default()
+                    )
+                }
                 _ => error.to_string(),
             },
         };
@@ -160,8 +160,14 @@ impl Process {
         }
     }
 
-    /// Asks it to end, and kills it when its time is over.
-    pub(super) async fn stop(&self) -> Result<(), ProcessError> {
+    /// Asks it to end, and kills it when its time is over. Dropping the future does not take that back.
+    pub(super) async fn stop(self: &Arc<Self>) -> Result<(), ProcessError> {
+        let process = self.clone();
+        let ending = tokio::spawn(async move { process.end().await });
+        ending.await.unwrap_or(Err(ProcessError::Unkillable(self.pid())))
+    }
+
+    async fn end(&self) -> Result<(), ProcessError> {
         if self.ended().is_some() {
             return Ok(());
         }
@@ -170,11 +176,17 @@ impl Process {
             return Ok(());
         }
         tracing::warn!(pid = self.pid(), "the server does not end by itself; killing it");
-        kill(self.group, Signal::KILL);
-        match tokio::time::timeout(KILLED, self.wait()).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(ProcessError::Unkillable(self.pid())),
+        if self.kill().await {
+            Ok(())
+        } else {
+            Err(ProcessError::Unkillable(self.pid()))
         }
+    }
+
+    /// Kills it and waits until it is gone; says whether it is.
+    pub(super) async fn kill(&self) -> bool {
+        kill(self.group, Signal::KILL);
+        tokio::time::timeout(KILLED, self.wait()).await.is_ok()
     }
 
     /// What it and the processes it started use of the machine; processor time since the last time it was asked.
@@ -201,16 +213,10 @@ fn kill(group: Pid, signal: Signal) {
     let _ = kill_process_group(group, signal);
 }
 
-fn path(variables: &[(String, String)]) -> String {
-    let configured = variables
-        .iter()
-        .find(|(name, _)| name == "PATH")
-        .map(|(_, path)| path.clone());
+/// The value that the child would see.
+fn effective(name: &str, variables: &[(String, String)]) -> Option<String> {
+    let configured = variables.iter().rev().find(|(other, _)| other == name);
     configured
-        .or_else(|| std::env::var_os("PATH").as_deref().map(lossy))
-        .unwrap_or_default()
-}
-
-fn lossy(text: &OsStr) -> String {
-    text.to_string_lossy().into_owned()
+        .map(|(_, value)| value.clone())
+        .or_else(|| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
 }

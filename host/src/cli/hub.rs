@@ -1,0 +1,190 @@
+//! `gleitzeit hub`: a hub's own verbs, on as many instances as they are about.
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::progress::Bars;
+use super::table::{Table, Tone};
+use super::{Exit, Failure, Global, Terminal, params};
+use crate::config::nearest;
+
+/// Arguments of `hub`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The hub's name in plugins.toml
+    hub: String,
+    /// The verb; without one, the hub's verbs are listed
+    verb: Option<String>,
+    /// The verb's arguments: the one that stands first needs no name, the others are key=value
+    arguments: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+/// Which instances: without a word, those the verb is about by itself.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct SelectionArgs {
+    /// On this instance; may be repeated
+    #[arg(long = "instance", value_name = "ID")]
+    instances: Vec<String>,
+    /// On every instance that carries this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// On so many instances, chosen by the balancer
+    #[arg(long)]
+    count: Option<u32>,
+    /// On every instance
+    #[arg(long)]
+    all: bool,
+}
+
+impl SelectionArgs {
+    fn to_json(&self) -> Value {
+        match self {
+            Self { tag: Some(tag), .. } => json!({ "tag": tag }),
+            Self {
+                count: Some(count), ..
+            } => json!({ "count": count }),
+            Self { all: true, .. } => json!("all"),
+            Self { instances, .. } if !instances.is_empty() => json!({ "instances": instances }),
+            _ => Value::Null,
+        }
+    }
+}
+
+pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let client = Client::new(global)?;
+    let methods = client.call("manager/methods", json!({})).await?;
+    let verbs = verbs_of(&methods, &args.hub)?;
+    let Some(verb) = &args.verb else {
+        list(verbs, terminal);
+        return Ok(Exit::Ok);
+    };
+    let Some(about) = verbs.get(verb) else {
+        let known: Vec<&str> = verbs
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let failure = Failure::usage(format!("the hub `{}` has no verb `{verb}`", args.hub));
+        return Err(match nearest::suggestion(verb, &known) {
+            Some(suggestion) => failure.hint(suggestion),
+            None => failure,
+        });
+    };
+    let arguments = params::parse(&args.arguments, about["positional"].as_str())?;
+    let control = json!({
+        "hub": args.hub,
+        "verb": verb,
+        "arguments": arguments,
+        "selection": args.selection.to_json(),
+    });
+    let mut items = client.open("manager/control", control).await?;
+    let bars = Bars::new(terminal.interactive && !terminal.json);
+    let mut results = Value::Null;
+    while let Some(item) = items.next().await {
+        let item = item?;
+        match item.get("results") {
+            Some(last) => results = last.clone(),
+            None if terminal.json => terminal.value(&item),
+            None => bars.update(item["instance"].as_str().unwrap_or_default(), &item["progress"]),
+        }
+    }
+    bars.clear();
+    Ok(show(&results, terminal))
+}
+
+/// The verbs of a hub, by name.
+fn verbs_of<'a>(methods: &'a Value, hub: &str) -> Result<&'a Value, Failure> {
+    let hubs = &methods["verbs"];
+    hubs.get(hub).ok_or_else(|| {
+        let known: Vec<&str> = hubs
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let failure = Failure::new(Exit::NotFound, format!("there is no hub `{hub}`"));
+        match nearest::suggestion(hub, &known) {
+            Some(suggestion) => failure.hint(suggestion),
+            None => failure.hint("`gleitzeit status` lists them"),
+        }
+    })
+}
+
+fn list(verbs: &Value, terminal: &mut Terminal) {
+    if terminal.json {
+        terminal.value(verbs);
+        return;
+    }
+    let mut table = Table::new(&["verb", "arguments", "key", "about"]);
+    for (name, verb) in verbs.as_object().into_iter().flatten() {
+        let positional = verb["positional"].as_str();
+        let arguments = verb["arguments"]["properties"].as_object().into_iter().flatten();
+        let arguments: Vec<_> = arguments
+            .map(|(argument, _)| match positional {
+                Some(first) if first == argument => argument.to_uppercase(),
+                _ => format!("{argument}=…"),
+            })
+            .collect();
+        let key = if verb["read_only"] == true { "any" } else { "admin" };
+        let about = verb["description"].as_str().unwrap_or_default().to_owned();
+        table.row(
+            Tone::Plain,
+            [name.clone(), arguments.join(" "), key.to_owned(), about],
+        );
+    }
+    terminal.table(&table);
+}
+
+/// Shows what came of it, and says how it went: one failure is enough for the whole to have failed.
+fn show(results: &Value, terminal: &mut Terminal) -> Exit {
+    let mut exit = Exit::Ok;
+    let mut table = Table::new(&["instance", "result", ""]);
+    for (instance, result) in results.as_object().into_iter().flatten() {
+        let (tone, word, detail) = match result.get("error") {
+            Some(error) => {
+                let failure = Failure::of_error(error);
+                exit = if exit == Exit::Ok || exit == failure.exit {
+                    failure.exit
+                } else {
+                    Exit::Failed
+                };
+                let hint = failure.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                (Tone::Bad, "failed", failure.message + &hint)
+            }
+            None => (Tone::Good, "done", brief(&result["ok"])),
+        };
+        table.row(tone, [instance.clone(), word.to_owned(), detail]);
+    }
+    if terminal.json {
+        terminal.value(&json!({ "results": results }));
+    } else if let Some(only) = only_large(results) {
+        terminal.value(only);
+    } else {
+        terminal.table(&table);
+    }
+    exit
+}
+
+/// The one result, where it is more than a line can hold.
+fn only_large(results: &Value) -> Option<&Value> {
+    let results = results.as_object()?;
+    let (_, only) = results.iter().next().filter(|_| results.len() == 1)?;
+    only.get("ok").filter(|value| value.to_string().len() > 100)
+}
+
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(map) => match map.get("status").and_then(Value::as_str) {
+            Some(status) if map.len() == 1 => status.to_owned(),
+            _ => value.to_string(),
+        },
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Connections at rest, near the thread that will use them again.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::connection::Connection;
+use super::target::{Target, TargetError};
+
+/// A kept connection older than this is closed: below the 75 s and more that servers usually allow, so that
+/// the keep-alive race stays rare.
+const KEEP: Duration = Duration::from_secs(60);
+/// Kept connections for each instance and shard.
+const KEEP_MOST: usize = 64;
+/// Each thread works on a shard of its own, as long as there are no more threads than shards.
+const SHARDS: usize = 32;
+
+/// Connections at rest, by instance.
+pub(super) struct Idle {
+    /// Locked for a lookup and never across an await; contended only by the sweep.
+    shards: [Mutex<HashMap<u64, Place>>; SHARDS],
+}
+
+/// What a shard knows of an instance.
+struct Place {
+    target: Arc<Target>,
+    resting: Vec<Connection>,
+    used: Instant,
+}
+
+impl Default for Idle {
+    fn default() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+}
+
+impl Idle {
+    /// The shard of this thread. A connection's readiness is reported to the thread that opened it, so it should
+    /// be used there again.
+    fn shard(&self) -> &Mutex<HashMap<u64, Place>> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+        }
+        &self.shards[MINE.get()]
+    }
+
+    pub(super) fn target(
+        &self,
+        key: u64,
+        make: impl FnOnce() -> Result<Target, TargetError>,
+    ) -> Result<Arc<Target>, TargetError> {
+        let mut shard = self.shard().lock();
+        if let Some(place) = shard.get_mut(&key) {
+            place.used = Instant::now();
+            return Ok(place.target.clone());
+        }
+        let target = Arc::new(make()?);
+        shard.insert(
+            key,
+            Place {
+                target: target.clone(),
+                resting: Vec::new(),
+                used: Instant::now(),
+            },
+        );
+        Ok(target)
+    }
+
+    /// The most recently used connection that is still open.
+    pub(super) fn check_out(&self, key: u64) -> Option<Connection> {
+        loop {
+            let mut connection = self.shard().lock().get_mut(&key)?.resting.pop()?;
+            if connection.rested.elapsed() < KEEP && connection.is_reusable() {
+                return Some(connection);
+            }
+        }
+    }
+
+    pub(super) fn check_in(&self, key: u64, connection: Connection) {
+        let mut shard = self.shard().lock();
+        if let Some(place) = shard.get_mut(&key)
+            && place.resting.len() < KEEP_MOST
+        {
+            place.resting.push(connection);
+        }
+    }
+
+    pub(super) fn sweep(&self) {
+        for shard in &self.shards {
+            let mut closing = Vec::new();
+            let mut shard = shard.lock();
+            shard.retain(|_, place| {
+                closing.extend(
+                    place
+                        .resting
+                        .extract_if(.., |kept| kept.rested.elapsed() >= KEEP || !kept.is_reusable()),
+                );
+                !place.resting.is_empty() || place.used.elapsed() < KEEP
+            });
+            drop(shard); // Closing sockets is a system call each; not under the lock.
+            drop(closing);
+        }
+    }
+}

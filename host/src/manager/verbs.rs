@@ -1,0 +1,212 @@
+//! Verbs: one call of an operator's, carried out on as many instances as it is about.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, BoxStream, StreamExt};
+use plugin_api::contract::reference::normalise;
+use plugin_api::host::{Control, Selection};
+use plugin_api::manifest::{DefaultSelection, Verb, VerbTarget};
+use plugin_api::{Context, Error, ErrorCode, Fault, ResourceInstance};
+use serde_json::{Map, Value, json};
+
+use super::{HubEntry, Manager, list};
+use crate::plugin::driver::ControlItem;
+
+/// Instances that a verb works on at once. A pull is bound by the network, so more would only slow each down.
+const AT_ONCE: usize = 8;
+
+impl Manager {
+    /// Runs a verb. The stream's items are `{"instance", "progress"}` and at the end one
+    /// `{"results": {instance: {"ok": value} | {"error": error}}}`. Dropping the stream cancels the verb.
+    ///
+    /// `hubs` are those the caller may use; `None` is all of them.
+    ///
+    /// # Errors
+    /// No hub knows the verb, the arguments do not fit its schema, or it is about no instance.
+    pub fn control(
+        &self,
+        hubs: Option<&[String]>,
+        context: Context,
+        control: Control,
+    ) -> Result<BoxStream<'static, Value>, Error> {
+        let (hub, verb) = self.hub_for(hubs, &control)?;
+        check(&control, &verb)?;
+        let targets = match verb.target {
+            VerbTarget::Hub => vec![None],
+            VerbTarget::Instance => select(&hub, &verb, &control)?.into_iter().map(Some).collect(),
+        };
+        let runs = targets
+            .into_iter()
+            .map(move |target| run(hub.clone(), context.clone(), control.clone(), target));
+        let mut results = Map::new();
+        let items = stream::iter(runs)
+            .flatten_unordered(AT_ONCE)
+            .map(Some)
+            .chain(stream::iter([None]));
+        Ok(items
+            .filter_map(move |item| {
+                let out = match item {
+                    Some(Item::Progress { instance, progress }) => {
+                        Some(json!({ "instance": instance, "progress": progress }))
+                    }
+                    Some(Item::Result { instance, result }) => {
+                        results.insert(instance, result);
+                        None
+                    }
+                    None => Some(json!({ "results": std::mem::take(&mut results) })),
+                };
+                std::future::ready(out)
+            })
+            .boxed())
+    }
+
+    fn hub_for(&self, hubs: Option<&[String]>, control: &Control) -> Result<(Arc<HubEntry>, Verb), Error> {
+        let candidates: Vec<Arc<HubEntry>> = match &control.hub {
+            Some(name) => vec![self.hub(name)?],
+            None => self
+                .hubs()
+                .iter()
+                .filter(|hub| hubs.is_none_or(|names| names.contains(&hub.name)))
+                .cloned()
+                .collect(),
+        };
+        let found = candidates.iter().find_map(|hub| {
+            hub.driver
+                .manifest()
+                .verbs
+                .get(&control.verb)
+                .map(|verb| (hub.clone(), verb.clone()))
+        });
+        found.ok_or_else(|| {
+            let known: Vec<_> = candidates
+                .iter()
+                .flat_map(|hub| hub.driver.manifest().verbs.keys().cloned())
+                .collect();
+            Error::new(
+                ErrorCode::METHOD_NOT_SUPPORTED,
+                Fault::Client,
+                format!(
+                    "no hub knows the verb `{}`; known are: {}",
+                    control.verb,
+                    list(&known)
+                ),
+            )
+        })
+    }
+}
+
+fn check(control: &Control, verb: &Verb) -> Result<(), Error> {
+    if verb.arguments.is_null() {
+        return Ok(());
+    }
+    let validator = jsonschema::validator_for(&verb.arguments).map_err(|error| {
+        Error::plugin(format!(
+            "the plugin's schema of `{}` is broken: {error}",
+            control.verb
+        ))
+    })?;
+    let mistakes: Vec<_> = validator
+        .iter_errors(&control.arguments)
+        .map(|error| match error.instance_path().as_str() {
+            "" => error.to_string(),
+            place => format!("{place}: {error}"),
+        })
+        .collect();
+    if mistakes.is_empty() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "`{}`: {}",
+        control.verb,
+        mistakes.join("; ")
+    )))
+}
+
+fn select(hub: &HubEntry, verb: &Verb, control: &Control) -> Result<Vec<Arc<ResourceInstance>>, Error> {
+    let capability = verb
+        .positional
+        .as_ref()
+        .and_then(|name| control.arguments.get(name))
+        .and_then(Value::as_str)
+        .map(|name| normalise(name).into_owned());
+    let chosen = match &control.selection {
+        Some(selection) => hub.pool.select(selection, None)?,
+        None => match verb.default_selection {
+            DefaultSelection::All => hub.pool.select(&Selection::All, None)?,
+            DefaultSelection::One => hub.pool.select(&Selection::Count(1), None)?,
+            DefaultSelection::Holders => hub.pool.select(&Selection::All, capability.as_deref())?,
+        },
+    };
+    if chosen.is_empty() {
+        let what = capability.map_or_else(String::new, |name| format!(" that has `{name}`"));
+        return Err(Error::not_found(format!(
+            "the hub `{}` has no instance{what}",
+            hub.name
+        )));
+    }
+    Ok(chosen)
+}
+
+enum Item {
+    Progress { instance: String, progress: Value },
+    Result { instance: String, result: Value },
+}
+
+fn run(
+    hub: Arc<HubEntry>,
+    context: Context,
+    control: Control,
+    target: Option<Arc<ResourceInstance>>,
+) -> BoxStream<'static, Item> {
+    let id = target
+        .as_ref()
+        .map_or_else(|| hub.name.clone(), |instance| instance.id.clone());
+    let items = hub
+        .driver
+        .control(context, control.verb, control.arguments, target.clone());
+    let ended = {
+        let id = id.clone();
+        move || {
+            // What the verb changed is true in status and routing at once, not at the next probe.
+            if target.is_some() {
+                hub.pool.probe_now(&id);
+            }
+        }
+    };
+    let mut answered = false;
+    items
+        .map(Some)
+        .chain(stream::iter([None]))
+        .filter_map(move |item| {
+            let instance = id.clone();
+            let out = match item {
+                Some(Ok(ControlItem::Progress(progress))) => Some(Item::Progress { instance, progress }),
+                Some(Ok(ControlItem::Result(value))) => {
+                    answered = true;
+                    ended();
+                    Some(Item::Result {
+                        instance,
+                        result: json!({ "ok": value }),
+                    })
+                }
+                Some(Err(error)) => {
+                    answered = true;
+                    ended();
+                    Some(Item::Result {
+                        instance,
+                        result: json!({ "error": error }),
+                    })
+                }
+                None if answered => None,
+                None => {
+                    let error = Error::plugin("the plugin ended the verb without a result");
+                    Some(Item::Result {
+                        instance,
+                        result: json!({ "error": error }),
+                    })
+                }
+            };
+            std::future::ready(out)
+        })
+        .boxed()
+}

@@ -1,0 +1,98 @@
+//! Health: one loop for each instance, so that a dead one delays nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plugin_api::contract::health::Observation;
+use plugin_api::contract::probe::Probe;
+use plugin_api::{Error, ErrorCode};
+
+use super::call::{CallError, bounded};
+use super::core::Core;
+use super::slot::{Phase, Slot};
+
+/// Two probes of an instance are at least this far apart, however often somebody asks for one.
+const CLOSEST: Duration = Duration::from_millis(500);
+
+impl Core {
+    /// Probes an instance until it is retired: at once, then as its health asks for, and when somebody wants to know.
+    pub(super) async fn watch_health(self: Arc<Self>, slot: Arc<Slot>) {
+        loop {
+            let serving = slot.condition.lock().phase == Phase::Serving;
+            if serving {
+                self.probe(&slot).await;
+            }
+            let (next, last) = {
+                let condition = slot.condition.lock();
+                (condition.health.next_probe(), condition.health.last_probe())
+            };
+            tokio::select! {
+                () = slot.retired.cancelled() => return,
+                () = self.clock.sleep_until(next), if serving => {}
+                () = slot.look.notified() => {
+                    if let Some(last) = last.filter(|_| serving) {
+                        self.clock.sleep_until(last.after(CLOSEST.min(self.settings.health.interval))).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Probes once and draws the consequences.
+    async fn probe(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let seen = slot.notes.lock().look();
+        let life = slot.condition.lock().life;
+        let limit = self.settings.health.timeout;
+        let instance = slot.instance.load_full();
+        let result = tokio::select! {
+            result = bounded(limit, "probe", |context| self.driver.probe(context, instance)) => result,
+            () = slot.retired.cancelled() => return,
+        };
+        let now = self.clock.now();
+        if slot.condition.lock().life != life {
+            return;
+        }
+        // What it can do is known before requests are sent to it.
+        if let Ok(probe) = &result {
+            slot.facts.lock().update(probe);
+            self.registry.set_limit(slot);
+            if let Some(capabilities) = &probe.capabilities {
+                self.registry.found(slot, capabilities.clone(), seen, now);
+            }
+        }
+        slot.metrics.probed(result.is_err());
+        let well = result.is_ok();
+        let observation = observation(result);
+        let change = slot.change(|condition| {
+            if condition.life == life {
+                condition.known |= well;
+                condition.health.observe(observation, now, fastrand::f64());
+            }
+        });
+        match change {
+            Some(change) => self.state_changed(slot, change),
+            None => self.reconsider(),
+        }
+    }
+}
+
+fn observation(result: Result<Probe, CallError>) -> Observation {
+    match result {
+        Ok(Probe { degraded: None, .. }) => Observation::Healthy,
+        Ok(Probe {
+            degraded: Some(reason),
+            ..
+        }) => Observation::Degraded(reason),
+        Err(CallError::TimedOut(limit)) => Observation::TimedOut(limit),
+        Err(CallError::Panicked(what)) => Observation::Panicked(what),
+        Err(CallError::Failed(error)) if refuses_us(&error) => Observation::Misconfigured(error.message),
+        Err(CallError::Failed(error)) => Observation::Failed(error.message),
+    }
+}
+
+fn refuses_us(error: &Error) -> bool {
+    matches!(
+        error.code,
+        ErrorCode::UNAUTHENTICATED | ErrorCode::FORBIDDEN | ErrorCode::CONFIGURATION
+    ) || matches!(error.status, Some(401 | 403))
+}

@@ -1,0 +1,399 @@
+//! A slot: one instance under the engine.
+
+mod facts;
+mod pace;
+mod phase;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use plugin_api::contract::balance::{Reach, View, key_hash};
+use plugin_api::contract::breaker::{Breaker, BreakerPolicy, BreakerState, Permit, Transition};
+use plugin_api::contract::health::{HealthMonitor, HealthPolicy};
+use plugin_api::contract::instance::{Origin, ResourceInstance};
+use plugin_api::contract::metrics::InstanceMetrics;
+use plugin_api::contract::outcome::Outcome;
+use plugin_api::contract::time::Tick;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub(super) use facts::Facts;
+pub(super) use pace::Pace;
+pub use phase::State;
+pub(super) use phase::{Condition, Leaving, Phase};
+
+use super::gate::{Closed, Gate};
+use super::notes::Notes;
+use super::rest::Rest;
+
+/// One instance under the engine. What a request touches is atomic; what changes seldom has its own small lock,
+/// which nobody holds while taking another.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Unique among all registrations of the process, and never used again.
+    pub(super) key: u64,
+    /// Its place in the registry's sets. Used again once it is gone.
+    pub(super) place: usize,
+    pub(super) id: Arc<str>,
+    pub(super) id_hash: u64,
+    pub(super) gate: Gate,
+    pub(super) breaker: Breaker,
+    pub(super) metrics: InstanceMetrics,
+    /// How long it is held for a request, for estimates.
+    pub(super) pace: Pace,
+    /// The balancer's turn in which it was last used.
+    turn: AtomicU64,
+    /// Used after healthy ones. Follows the condition.
+    degraded: AtomicBool,
+    /// What the hub says of it. Written under the registry's lock.
+    pub(super) instance: ArcSwap<ResourceInstance>,
+    pub(super) condition: Mutex<Condition>,
+    pub(super) facts: Mutex<Facts>,
+    pub(super) notes: Mutex<Notes>,
+    rest: Mutex<Rest>,
+    /// It was given a rest since its last success; spares successes the lock.
+    weary: AtomicBool,
+    /// What the breaker opened for.
+    trouble: Mutex<Option<Trouble>>,
+    /// How often it was lost (declared unhealthy, stopped, removed), for requests that hold it.
+    losses: AtomicU64,
+    lost: Notify,
+    /// Asks for a probe now.
+    pub(super) look: Notify,
+    /// Somebody waits for its last request to end.
+    pub(super) emptied: Notify,
+    /// Ends its loops.
+    pub(super) retired: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    failures: u32,
+    last: Outcome,
+}
+
+/// The policies of a hub, which each of its slots is made with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Policies {
+    pub(super) breaker: BreakerPolicy,
+    pub(super) health: HealthPolicy,
+}
+
+impl Slot {
+    pub(super) fn new(
+        key: u64,
+        place: usize,
+        instance: ResourceInstance,
+        phase: Phase,
+        policies: &Policies,
+        now: Tick,
+    ) -> Self {
+        let slot = Self {
+            key,
+            place,
+            id: instance.id.as_str().into(),
+            id_hash: key_hash(&instance.id),
+            gate: Gate::new(Closed::STARTING, None),
+            breaker: Breaker::new(policies.breaker),
+            metrics: InstanceMetrics::new(),
+            pace: Pace::default(),
+            turn: AtomicU64::new(0),
+            degraded: AtomicBool::new(false),
+            instance: ArcSwap::from_pointee(instance),
+            condition: Mutex::new(Condition {
+                health: HealthMonitor::new(policies.health, now),
+                phase,
+                known: false,
+                cordoned: false,
+                leaving: None,
+                life: 0,
+            }),
+            facts: Mutex::default(),
+            notes: Mutex::default(),
+            rest: Mutex::default(),
+            weary: AtomicBool::new(false),
+            trouble: Mutex::default(),
+            losses: AtomicU64::new(0),
+            lost: Notify::new(),
+            look: Notify::new(),
+            emptied: Notify::new(),
+            retired: CancellationToken::new(),
+        };
+        slot.apply(&slot.condition.lock());
+        slot
+    }
+
+    /// How the balancer sees it, or `None` if it must not be used.
+    #[inline]
+    pub(super) fn view(&self, reach: Reach, now: Tick) -> Option<View> {
+        let reading = self.gate.read();
+        reading.closed.is_open().then(|| View {
+            in_flight: reading.in_flight,
+            capacity: (reading.limit != u32::MAX).then_some(reading.limit),
+            degraded: self.degraded.load(Ordering::Relaxed),
+            reach,
+            error_rate: self.metrics.error_rate.get(now),
+            latency: self.metrics.recent_latency.get(now),
+            last_turn: self.turn.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Lets a request in. The transition is to be published once no lock is held.
+    #[inline]
+    pub(super) fn enter(&self, turn: u64, now: Tick) -> Option<(Permit, Option<Transition>)> {
+        self.gate.enter()?;
+        match self.breaker.admit(now) {
+            Some(admission) => {
+                if admission.permit.is_trial() {
+                    self.mirror_breaker(now);
+                }
+                self.turn.store(turn, Ordering::Relaxed);
+                Some((admission.permit, admission.transition))
+            }
+            None => {
+                self.mirror_breaker(now);
+                self.gate.leave();
+                None
+            }
+        }
+    }
+
+    /// A request ended like this, not counting it out yet. Answers the breaker's transition.
+    #[inline]
+    pub(super) fn settle(&self, permit: Permit, outcome: Outcome, now: Tick) -> Option<Transition> {
+        let trial = permit.is_trial();
+        let failures = match outcome.is_instance_failure() {
+            true => self.breaker.status(now).consecutive_failures + 1,
+            false => 0,
+        };
+        let transition = self.breaker.settle(permit, outcome, now, fastrand::f64());
+        if transition.is_some() || trial {
+            if matches!(transition, Some(Transition::Opened { .. })) {
+                *self.trouble.lock() = Some(Trouble {
+                    failures,
+                    last: outcome,
+                });
+            }
+            self.mirror_breaker(now);
+        }
+        transition
+    }
+
+    /// Makes the gate agree with the breaker. The breaker is asked again after each change, so that of several
+    /// threads the last to change also corrects.
+    pub(super) fn mirror_breaker(&self, now: Tick) {
+        loop {
+            let permits = self.breaker.permits(now);
+            self.gate.set(Closed::BREAKER, !permits);
+            if self.breaker.permits(now) == permits {
+                return;
+            }
+        }
+    }
+
+    /// It said "not now" to a request sent at `sent`: until when it rests.
+    pub(super) fn rest(&self, sent: Tick, now: Tick, asked: Option<Duration>) -> Tick {
+        let mut rest = self.rest.lock();
+        let until = rest.busy(sent, now, asked);
+        self.weary.store(true, Ordering::Relaxed);
+        if until > now {
+            self.gate.close(Closed::RESTING);
+        }
+        until
+    }
+
+    /// It took a request.
+    #[inline]
+    pub(super) fn relieved(&self) {
+        if self.weary.load(Ordering::Relaxed) {
+            let mut rest = self.rest.lock();
+            rest.relieved();
+            self.weary.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Opens it again where the time of a rest or of the breaker is over. Whether anything changed.
+    pub(super) fn reopen(&self, now: Tick) -> bool {
+        let closed = self.gate.read().closed;
+        let mut changed = false;
+        if closed.has(Closed::RESTING) {
+            let rest = self.rest.lock();
+            changed |= rest.until() <= now && self.gate.open(Closed::RESTING);
+        }
+        if closed.has(Closed::BREAKER) {
+            self.mirror_breaker(now);
+            changed |= !self.gate.read().closed.has(Closed::BREAKER);
+        }
+        changed
+    }
+
+    /// When a rest or the breaker lets requests in again, where that is only a matter of time. Half-open with
+    /// all its trials under way is "now": one of them will end.
+    pub(super) fn opens_at(&self, now: Tick) -> Option<Tick> {
+        let closed = self.gate.read().closed;
+        if !closed.only(&[Closed::RESTING, Closed::BREAKER]) {
+            return None;
+        }
+        let rest = closed.has(Closed::RESTING).then(|| self.rest.lock().until());
+        let breaker = closed
+            .has(Closed::BREAKER)
+            .then(|| self.breaker.retry_at().unwrap_or(now));
+        rest.max(breaker).map(|at| at.max(now))
+    }
+
+    /// When the alarm has to ring for it.
+    pub(super) fn alarm(&self) -> Option<Tick> {
+        let closed = self.gate.read().closed;
+        let rest = closed.has(Closed::RESTING).then(|| self.rest.lock().until());
+        let breaker = if closed.has(Closed::BREAKER) {
+            self.breaker.retry_at()
+        } else {
+            None
+        };
+        [rest, breaker].into_iter().flatten().min()
+    }
+
+    /// Changes the condition and everything that follows from it. Answers old and new state where they differ.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Condition)) -> Option<StateChange> {
+        let mut condition = self.condition.lock();
+        let old = condition.state();
+        change(&mut condition);
+        let new = condition.state();
+        self.apply(&condition);
+        (old != new).then(|| StateChange {
+            old,
+            new,
+            reason: condition.reason(),
+        })
+    }
+
+    fn apply(&self, condition: &Condition) {
+        let mut lost = false;
+        for (reason, holds) in condition.closures() {
+            let news = self.gate.set(reason, holds);
+            lost |= news && holds && matches!(reason, Closed::UNHEALTHY | Closed::STOPPED);
+        }
+        self.degraded
+            .store(condition.state() == State::Degraded, Ordering::Relaxed);
+        if lost {
+            self.lose();
+        }
+    }
+
+    /// Tells requests that hold it that they had better look elsewhere.
+    pub(super) fn lose(&self) {
+        self.losses.fetch_add(1, Ordering::SeqCst);
+        self.lost.notify_waiters();
+    }
+
+    /// How often it was lost so far.
+    #[inline]
+    pub(super) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::SeqCst)
+    }
+
+    /// Resolves when it was lost more often than `before`. Cancel safe.
+    pub(super) async fn lost_since(&self, before: u64) {
+        loop {
+            let notified = self.lost.notified();
+            if self.losses() != before {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Resolves when nothing is in flight. Cancel safe.
+    pub(super) async fn empty(&self) {
+        loop {
+            let notified = self.emptied.notified();
+            if self.gate.read().in_flight == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether somebody has looked at it, or has tried to.
+    pub(super) fn looked_at(&self) -> bool {
+        let condition = self.condition.lock();
+        condition.phase != Phase::Starting && condition.health.last_probe().is_some()
+    }
+
+    /// How the hub came by it.
+    pub(super) fn origin(&self) -> Origin {
+        self.instance.load().origin
+    }
+
+    /// What keeps requests from it, for a person; `None` if nothing does.
+    pub(super) fn obstacle(&self, now: Tick) -> Option<String> {
+        let reading = self.gate.read();
+        let closed = reading.closed;
+        if closed.has(Closed::REMOVED) {
+            return Some("removed".into());
+        }
+        let condition = self.condition.lock();
+        if !closed.only(&[Closed::RESTING, Closed::BREAKER]) {
+            let state = condition.state().name();
+            return Some(
+                condition
+                    .reason()
+                    .map_or_else(|| state.to_owned(), |why| format!("{state}: {why}")),
+            );
+        }
+        drop(condition);
+        if closed.has(Closed::BREAKER) {
+            return Some(self.breaker_obstacle(now));
+        }
+        if closed.has(Closed::RESTING) {
+            return Some(self.rest.lock().reason(now));
+        }
+        reading
+            .full()
+            .then(|| format!("at capacity: {} of {}", reading.in_flight, reading.limit))
+    }
+
+    fn breaker_obstacle(&self, now: Tick) -> String {
+        let status = self.breaker.status(now);
+        let cause = self.trouble.lock().as_ref().map_or_else(String::new, |trouble| {
+            let failures = match trouble.failures {
+                1 => "a failure".to_owned(),
+                many => format!("{many} failures"),
+            };
+            format!(" after {failures}: {}", describe(trouble.last))
+        });
+        match (status.state, self.breaker.retry_at()) {
+            (BreakerState::Open, Some(until)) => {
+                format!(
+                    "breaker open for {} s more{cause}",
+                    until.since(now).as_secs_f64().ceil()
+                )
+            }
+            _ => format!(
+                "breaker half-open, {} trial requests under way{cause}",
+                status.trials
+            ),
+        }
+    }
+}
+
+/// A change of state, to be published once no lock is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StateChange {
+    pub(super) old: State,
+    pub(super) new: State,
+    pub(super) reason: Option<String>,
+}
+
+fn describe(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::ConnectFailed => "connection failed",
+        Outcome::TimedOut => "no answer in time",
+        Outcome::ServerError => "it answered with an error of its own",
+        Outcome::StreamBroken => "it broke off in the middle of an answer",
+        other => other.label(),
+    }
+}

@@ -1,0 +1,93 @@
+//! What an operator sees and does, for the gateway.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use parking_lot::Mutex;
+use plugin_api::Error;
+use plugin_api::host::Control;
+use prometheus_client::encoding::DescriptorEncoder;
+use serde_json::{Value, json};
+
+use super::backend::caller;
+use crate::dispatch::{Dispatcher, Hints};
+use crate::gateway::{Admin, Asker};
+
+/// What an operator sees and does.
+pub struct Operator {
+    dispatcher: Dispatcher,
+    /// Why requests cannot be answered yet.
+    unready: Arc<Mutex<Vec<String>>>,
+}
+
+impl Operator {
+    /// An operator of this dispatcher's fleet.
+    pub fn new(dispatcher: Dispatcher, unready: Arc<Mutex<Vec<String>>>) -> Self {
+        Self { dispatcher, unready }
+    }
+}
+
+impl Admin for Operator {
+    fn unready(&self) -> Vec<String> {
+        self.unready.lock().clone()
+    }
+
+    fn status(&self) -> Value {
+        let mut status = self.dispatcher.manager().status();
+        status["unready"] = json!(*self.unready.lock());
+        status
+    }
+
+    fn instances(&self) -> Value {
+        self.dispatcher.manager().instances()
+    }
+
+    fn methods(&self) -> Value {
+        json!({
+            "methods": self.dispatcher.methods(),
+            "routes": self.dispatcher.routes(),
+            "verbs": self.dispatcher.manager().verbs(),
+        })
+    }
+
+    fn plugins(&self) -> Value {
+        self.dispatcher.manager().plugins()
+    }
+
+    fn drain(&self, hub: &str, instance: &str) -> Result<Value, Error> {
+        self.dispatcher.manager().drain(named(hub), instance)?;
+        Ok(json!({ "instance": instance, "draining": true }))
+    }
+
+    fn resume(&self, hub: &str, instance: &str) -> Result<Value, Error> {
+        self.dispatcher.manager().resume(named(hub), instance)?;
+        Ok(json!({ "instance": instance, "draining": false }))
+    }
+
+    fn reads_only(&self, hub: Option<&str>, verb: &str) -> bool {
+        let hubs = self.dispatcher.manager().hubs();
+        let mut found = hubs
+            .iter()
+            .filter(|entry| hub.is_none_or(|name| entry.name == name))
+            .filter_map(|entry| entry.driver.manifest().verbs.get(verb));
+        found.next().is_some_and(|verb| verb.read_only)
+    }
+
+    fn control(&self, control: Control, asker: Asker) -> BoxStream<'static, Result<Value, Error>> {
+        let context = caller(asker, Hints::default()).context();
+        match self.dispatcher.manager().control(None, context, control) {
+            Ok(items) => items.map(Ok).boxed(),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
+    }
+
+    fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
+        self.dispatcher.manager().encode_metrics(encoder)
+    }
+}
+
+/// An empty name stands for whichever hub has the instance.
+fn named(hub: &str) -> Option<&str> {
+    (!hub.is_empty()).then_some(hub)
+}

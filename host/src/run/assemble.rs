@@ -1,0 +1,206 @@
+//! From settings to running components: hubs first, then the providers that use them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use plugin_api::Error;
+use tokio::time::Instant;
+
+use crate::config::Settings;
+use crate::config::settings::{HubBinding, HubSettings, ProviderSettings};
+use crate::dispatch::{ComponentServices, Dispatcher, Scope};
+use crate::manager::{HubEntry, Manager, ProviderEntry, Secrets};
+use crate::plugin::{Catalogue, Library, Loader, Refusal};
+use crate::pool::{Clock, EventSink, Pool};
+
+/// Everything that runs behind the gateway.
+pub(super) struct Assembly {
+    pub(super) dispatcher: Dispatcher,
+    /// Why requests cannot be answered yet, one sentence each.
+    pub(super) unready: Arc<Mutex<Vec<String>>>,
+    services: Vec<Arc<ComponentServices>>,
+}
+
+/// Why a component is not there.
+enum Missing {
+    /// The plugin was refused; logged already.
+    Refused(Refusal),
+    /// No file has this plugin.
+    NoSuchPlugin(String),
+    /// What it offers is taken.
+    Conflict(Error),
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Missing::Refused(refusal) => refusal.fmt(formatter),
+            Missing::NoSuchPlugin(id) => {
+                write!(
+                    formatter,
+                    "no file in the plugin directories is the plugin `{id}`"
+                )
+            }
+            Missing::Conflict(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl Assembly {
+    /// Builds everything that can be built; what cannot is logged and shown.
+    pub(super) async fn build(settings: &Settings, catalogue: Arc<Catalogue>) -> Result<Self, Error> {
+        let manager = Arc::new(Manager::new(
+            Secrets::new(settings.secrets.clone()),
+            EventSink::default(),
+        ));
+        manager.set_catalogue(catalogue.clone());
+        let mut assembly = Self {
+            dispatcher: Dispatcher::new(manager),
+            unready: Arc::default(),
+            services: Vec::new(),
+        };
+        let loader = Loader::new(&settings.host);
+        for hub in &settings.hubs {
+            let built = assembly.hub(&loader, &catalogue, hub).await;
+            assembly.note("hub", &hub.name, built);
+        }
+        for provider in &settings.providers {
+            let built = assembly.provider(&loader, &catalogue, provider).await;
+            assembly.note("provider", &provider.name, built);
+        }
+        Ok(assembly)
+    }
+
+    fn note(&self, kind: &str, name: &str, built: Result<(), Missing>) {
+        match built {
+            Ok(()) => tracing::info!(kind, name, "serving"),
+            Err(missing) => {
+                tracing::error!(kind, name, reason = %missing, "not serving");
+                self.unready
+                    .lock()
+                    .push(format!("the {kind} `{name}` is not serving: {missing}"));
+            }
+        }
+    }
+
+    async fn hub(
+        &mut self,
+        loader: &Loader,
+        catalogue: &Catalogue,
+        settings: &HubSettings,
+    ) -> Result<(), Missing> {
+        let library = load(loader, catalogue, &settings.plugin).await?;
+        let services = self.services(Scope::Hub(settings.name.clone()));
+        let driver = library.hub(settings, services).await.map_err(Missing::Refused)?;
+        let manager = self.dispatcher.manager();
+        let pool = Pool::start(
+            settings.clone(),
+            driver.clone(),
+            Clock::real(),
+            manager.events().clone(),
+        );
+        let (plugin, version) = (settings.plugin.clone(), library.manifest().version.clone());
+        manager.add_hub(HubEntry {
+            name: settings.name.clone(),
+            plugin,
+            version,
+            driver,
+            pool,
+        });
+        Ok(())
+    }
+
+    async fn provider(
+        &mut self,
+        loader: &Loader,
+        catalogue: &Catalogue,
+        settings: &ProviderSettings,
+    ) -> Result<(), Missing> {
+        let library = load(loader, catalogue, &settings.plugin).await?;
+        let services = self.services(Scope::Provider(settings.name.clone()));
+        let driver = library
+            .provider(settings, services)
+            .await
+            .map_err(Missing::Refused)?;
+        let manager = self.dispatcher.manager();
+        let (hubs, roles) = bound(manager, &settings.hubs, &driver.manifest().requires);
+        let entry = ProviderEntry::new(
+            settings.name.clone(),
+            settings.plugin.clone(),
+            library.manifest().version.clone(),
+            driver,
+            hubs,
+            roles,
+        );
+        let entry = manager.add_provider(entry);
+        self.dispatcher.publish(&entry).map_err(Missing::Conflict)
+    }
+
+    fn services(&mut self, scope: Scope) -> Arc<ComponentServices> {
+        let services = ComponentServices::new(scope);
+        services.bind(&self.dispatcher);
+        self.services.push(services.clone());
+        services
+    }
+
+    /// Ends everything, providers first: they use hubs, and not the other way round.
+    pub(super) async fn shut_down(&self, limit: Duration) {
+        let manager = self.dispatcher.manager();
+        for provider in manager.providers().iter() {
+            within(limit, &provider.name, provider.driver.shutdown()).await;
+        }
+        for services in &self.services {
+            services.release_all();
+        }
+        for hub in manager.hubs().iter() {
+            within(limit, &hub.name, hub.pool.shutdown(Instant::now() + limit)).await;
+            within(limit, &hub.name, hub.driver.shutdown()).await;
+        }
+    }
+}
+
+async fn within(limit: Duration, name: &str, ending: impl Future<Output = ()>) {
+    // A little longer than what it was given, so that its own account of the delay comes first.
+    if tokio::time::timeout(limit + Duration::from_secs(1), ending)
+        .await
+        .is_err()
+    {
+        tracing::warn!(name, "did not end in time and is left behind");
+    }
+}
+
+async fn load(loader: &Loader, catalogue: &Catalogue, id: &str) -> Result<Arc<Library>, Missing> {
+    match catalogue.get(id) {
+        Some(entry) => loader.load(entry).await.map_err(Missing::Refused),
+        None => Err(catalogue
+            .refusal_of(id)
+            .map_or_else(|| Missing::NoSuchPlugin(id.to_owned()), Missing::Refused)),
+    }
+}
+
+/// The pools that a provider may use, and its roles.
+fn bound(
+    manager: &Manager,
+    binding: &HubBinding,
+    requires: &[String],
+) -> (Vec<Pool>, BTreeMap<String, String>) {
+    match binding {
+        HubBinding::Ordered(names) => (manager.pools(names), BTreeMap::new()),
+        HubBinding::ByRole(roles) => {
+            let names: Vec<_> = roles.values().cloned().collect();
+            (manager.pools(&names), roles.clone())
+        }
+        HubBinding::ByManifest => {
+            let hubs = manager.hubs();
+            let provides = |kind: &String| {
+                let kind = kind.clone();
+                hubs.iter()
+                    .filter(move |hub| hub.driver.manifest().provides == kind)
+                    .map(|hub| hub.pool.clone())
+            };
+            (requires.iter().flat_map(provides).collect(), BTreeMap::new())
+        }
+    }
+}
