@@ -74,11 +74,12 @@ fn a_plugin_of_another_major_version_of_the_api_is_refused() {
 
 #[test]
 fn a_plugin_for_another_kind_of_system_is_refused() {
+    let here = plugin_api::manifest::TARGET;
+    let elsewhere = format!("{}?", &here[..here.len() - 1]);
     edited(
-        "target = \"x86_64-unknown-linux-gnu\"",
-        "target = \"x86_64-unknown-linux-mus\"",
-        "FILE: built for target x86_64-unknown-linux-mus, expected x86_64-unknown-linux-gnu; rebuild it with \
-         --target x86_64-unknown-linux-gnu",
+        &format!("target = {here:?}"),
+        &format!("target = {elsewhere:?}"),
+        &format!("FILE: built for target {elsewhere}, expected {here}; rebuild it with --target {here}"),
     );
 }
 
@@ -89,6 +90,18 @@ fn a_plugin_whose_panics_cannot_be_caught_is_refused() {
         "panic = \"abort\" ",
         "FILE: built with panic = \"abort\": a panic in it would end this host; set panic = \"unwind\" in its \
          Cargo profile and rebuild",
+    );
+}
+
+#[test]
+fn a_plugin_for_a_better_processor_is_refused() {
+    let yard = Yard::new();
+    let good = Elf::of(&plugin("zoo-good"));
+    let text = good.manifest().replace("cpu = \"", "cpu = \"telepathy ");
+    yard.drop_in("libgood.so", &good.redirect_manifest(&text).0);
+    yard.refuses(
+        "FILE: built for processors with telepathy, which this one does not have; rebuild it without \
+         target-cpu=native",
     );
 }
 

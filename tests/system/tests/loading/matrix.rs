@@ -1,9 +1,17 @@
 //! This host against plugins built for the API as it was, as it is, as it may become, and broken.
 
-use gleitzeit::plugin::Refusal;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use gleitzeit::config::settings::HubSettings;
+use gleitzeit::plugin::driver::ControlItem;
+use gleitzeit::plugin::{Loader, Refusal};
+use plugin_api::{Context, ResourceInstance};
+use serde_json::{Value, json};
 use system::plugins::matrix;
 
 use crate::elf::Elf;
+use crate::services::nothing;
 use crate::yard::{Yard, assert_line};
 
 const VARIANTS: [&str; 4] = ["older", "current", "newer", "broken"];
@@ -37,10 +45,46 @@ async fn older_current_and_newer_plugins_load_and_a_broken_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_plugin_of_any_of_them_works_on_this_host() {
+    let yard = yard();
+    for (variant, api) in [("older", "1.0.0"), ("current", "1.1.0"), ("newer", "1.2.0")] {
+        let library = yard.load(&format!("matrix-{variant}")).await.unwrap();
+        let hub = library
+            .hub(&HubSettings::new("matrix", variant), nothing())
+            .await
+            .unwrap();
+        let context = Context::background("test");
+        let instance = Arc::new(ResourceInstance::new("one"));
+        let probe = hub.probe(context.clone(), instance).await.unwrap();
+        assert_eq!(
+            probe.version.as_deref(),
+            Some(api),
+            "a call reaches the code of {variant}"
+        );
+        let items: Vec<_> = hub
+            .control(context, "version".to_owned(), Value::Null, None)
+            .collect()
+            .await;
+        let items: Result<Vec<_>, _> = items.into_iter().collect();
+        assert_eq!(
+            items.unwrap(),
+            [ControlItem::Result(json!(api))],
+            "and so does a stream"
+        );
+        assert_eq!(hub.panics(), 0, "what {variant} cannot tell has a default");
+        hub.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn acceptance_does_not_depend_on_the_order() {
+    let yard = yard();
+    let catalogue = yard.scan();
     for order in orders() {
-        let yard = yard();
-        let (catalogue, loader) = (yard.scan(), yard.loader());
+        let mut settings = yard.settings();
+        // Another private copy is another library to the system, so that each order begins from nothing.
+        settings.state_dir = yard.root().join(order.join("-"));
+        let loader = Loader::new(&settings);
         for variant in order {
             let entry = catalogue.get(&format!("matrix-{variant}")).unwrap();
             let accepted = loader.load(entry).await.is_ok();
