@@ -1,6 +1,7 @@
 //! A slot: one instance under the engine.
 
 mod facts;
+mod obstacle;
 mod pace;
 mod phase;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use plugin_api::contract::balance::{Reach, View, key_hash};
-use plugin_api::contract::breaker::{Breaker, BreakerPolicy, BreakerState, Permit, Transition};
+use plugin_api::contract::breaker::{Breaker, BreakerPolicy, Permit, Transition};
 use plugin_api::contract::health::{HealthMonitor, HealthPolicy};
 use plugin_api::contract::instance::{Origin, ResourceInstance};
 use plugin_api::contract::metrics::InstanceMetrics;
@@ -25,6 +26,7 @@ pub(super) use pace::Pace;
 pub use phase::State;
 pub(super) use phase::{Condition, Leaving, Phase};
 
+use self::obstacle::Trouble;
 use super::gate::{Closed, Gate};
 use super::notes::Notes;
 use super::rest::Rest;
@@ -67,12 +69,6 @@ pub(super) struct Slot {
     pub(super) emptied: Notify,
     /// Ends its loops.
     pub(super) retired: CancellationToken,
-}
-
-#[derive(Debug)]
-struct Trouble {
-    failures: u32,
-    last: Outcome,
 }
 
 /// The policies of a hub, which each of its slots is made with.
@@ -331,57 +327,6 @@ impl Slot {
     pub(super) fn origin(&self) -> Origin {
         self.instance.load().origin
     }
-
-    /// What keeps requests from it, for a person; `None` if nothing does.
-    pub(super) fn obstacle(&self, now: Tick) -> Option<String> {
-        let reading = self.gate.read();
-        let closed = reading.closed;
-        if closed.has(Closed::REMOVED) {
-            return Some("removed".into());
-        }
-        let condition = self.condition.lock();
-        if !closed.only(&[Closed::RESTING, Closed::BREAKER]) {
-            let state = condition.state().name();
-            return Some(
-                condition
-                    .reason()
-                    .map_or_else(|| state.to_owned(), |why| format!("{state}: {why}")),
-            );
-        }
-        drop(condition);
-        if closed.has(Closed::BREAKER) {
-            return Some(self.breaker_obstacle(now));
-        }
-        if closed.has(Closed::RESTING) {
-            return Some(self.rest.lock().reason(now));
-        }
-        reading
-            .full()
-            .then(|| format!("at capacity: {} of {}", reading.in_flight, reading.limit))
-    }
-
-    fn breaker_obstacle(&self, now: Tick) -> String {
-        let status = self.breaker.status(now);
-        let cause = self.trouble.lock().as_ref().map_or_else(String::new, |trouble| {
-            let failures = match trouble.failures {
-                1 => "a failure".to_owned(),
-                many => format!("{many} failures"),
-            };
-            format!(" after {failures}: {}", describe(trouble.last))
-        });
-        match (status.state, self.breaker.retry_at()) {
-            (BreakerState::Open, Some(until)) => {
-                format!(
-                    "breaker open for {} s more{cause}",
-                    until.since(now).as_secs_f64().ceil()
-                )
-            }
-            _ => format!(
-                "breaker half-open, {} trial requests under way{cause}",
-                status.trials
-            ),
-        }
-    }
 }
 
 /// A change of state, to be published once no lock is held.
@@ -390,14 +335,4 @@ pub(super) struct StateChange {
     pub(super) old: State,
     pub(super) new: State,
     pub(super) reason: Option<String>,
-}
-
-fn describe(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::ConnectFailed => "connection failed",
-        Outcome::TimedOut => "no answer in time",
-        Outcome::ServerError => "it answered with an error of its own",
-        Outcome::StreamBroken => "it broke off in the middle of an answer",
-        other => other.label(),
-    }
 }
