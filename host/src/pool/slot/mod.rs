@@ -33,23 +33,27 @@ use super::rest::Rest;
 
 /// One instance under the engine. What a request touches is atomic; what changes seldom has its own small lock,
 /// which nobody holds while taking another.
+///
+/// The order of the fields is kept: all that the balancer reads of a candidate is in the first cache line, and in
+/// a fleet of thousands it is cache misses that a choice costs.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Slot {
-    /// Unique among all registrations of the process, and never used again.
-    pub(super) key: u64,
+    pub(super) gate: Gate,
     /// Its place in the registry's sets. Used again once it is gone.
     pub(super) place: usize,
-    pub(super) id: Arc<str>,
-    pub(super) id_hash: u64,
-    pub(super) gate: Gate,
-    pub(super) breaker: Breaker,
-    pub(super) metrics: InstanceMetrics,
-    /// How long it is held for a request, for estimates.
-    pub(super) pace: Pace,
+    /// Unique among all registrations of the process, and never used again.
+    pub(super) key: u64,
     /// The balancer's turn in which it was last used.
     turn: AtomicU64,
     /// Used after healthy ones. Follows the condition.
     degraded: AtomicBool,
+    pub(super) metrics: InstanceMetrics,
+    pub(super) breaker: Breaker,
+    /// How long it is held for a request, for estimates.
+    pub(super) pace: Pace,
+    pub(super) id: Arc<str>,
+    pub(super) id_hash: u64,
     /// What the hub says of it. Written under the registry's lock.
     pub(super) instance: ArcSwap<ResourceInstance>,
     pub(super) condition: Mutex<Condition>,
@@ -122,9 +126,10 @@ impl Slot {
         slot
     }
 
-    /// How the balancer sees it, or `None` if it must not be used.
+    /// How the balancer sees it, or `None` if it must not be used. Its latency is left out where the strategy does
+    /// not ask for it.
     #[inline]
-    pub(super) fn view(&self, reach: Reach, now: Tick) -> Option<View> {
+    pub(super) fn view(&self, reach: Reach, latency: bool, now: Tick) -> Option<View> {
         let reading = self.gate.read();
         reading.closed.is_open().then(|| View {
             in_flight: reading.in_flight,
@@ -132,7 +137,11 @@ impl Slot {
             degraded: self.degraded.load(Ordering::Relaxed),
             reach,
             error_rate: self.metrics.error_rate.get(now),
-            latency: self.metrics.recent_latency.get(now),
+            latency: if latency {
+                self.metrics.recent_latency.get(now)
+            } else {
+                None
+            },
             last_turn: self.turn.load(Ordering::Relaxed),
         })
     }
