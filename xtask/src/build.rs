@@ -27,6 +27,13 @@ impl Built {
     }
 }
 
+impl Built {
+    /// Writes the list of what was built, for tests that load and run it.
+    pub(crate) fn write(&self, to: &Path) -> anyhow::Result<()> {
+        std::fs::write(to, serde_json::to_vec(&self.0)?).with_context(|| format!("cannot write {}", to.display()))
+    }
+}
+
 /// Builds packages; `release` is the fast profile.
 pub(crate) fn build(packages: &[&str], release: bool) -> anyhow::Result<Built> {
     let mut command = shell::cargo();
