@@ -1,14 +1,43 @@
-//! `cargo xtask bench`: added latency and throughput, against peers in the same run.
+//! `cargo xtask bench`: builds everything in the fast profile and lets `gleitzeit-bench` measure it.
 
-/// What to measure.
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use crate::build;
+
+/// What to measure; `--help` is answered by who measures.
 #[derive(clap::Args)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// Seconds for each measurement.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) seconds: u64,
+    /// Options of `gleitzeit-bench`, and `--without-host`, which does not even build it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
 }
 
-/// Measures.
-pub(crate) fn run(_options: &Options) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+/// Builds, and becomes the one who measures.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let alone = options
+        .arguments
+        .iter()
+        .any(|argument| argument == "--without-host" || argument == "--help");
+    let mut packages = vec!["gleitzeit-bench", "gleitzeit-fakes"];
+    if !alone {
+        packages.push("gleitzeit");
+        packages.extend(build::PLUGINS);
+    }
+    let built = build::build(&packages, true)?;
+    let mut command = Command::new(built.file("gleitzeit-bench")?);
+    command
+        .args(&options.arguments)
+        .arg("--fake-server")
+        .arg(built.file("fake-server")?);
+    if !alone {
+        command.arg("--gleitzeit").arg(built.file("gleitzeit")?);
+        for plugin in build::PLUGINS {
+            command.arg("--plugin").arg(built.file(plugin)?);
+        }
+    }
+    // Replaces this process, so that an interruption reaches who has children to end.
+    Err(command.exec().into())
 }

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use plugin_api::contract::outcome::Outcome;
 use plugin_api::provider::{
     BodyPlan, Decision, Entry, Forward, OwnedEntry, OwnedRequest, Phase, Reply, ReplyBody, Request,
 };
-use plugin_api::{Error, ErrorCode, Fault};
+use plugin_api::{ByteStream, Error, ErrorCode, Fault};
+use tokio_util::sync::CancellationToken;
 
 use super::Dispatcher;
 use super::body::Body;
 use super::caller::Caller;
 use super::forward::{self, Job, Outgoing, copied_headers};
-use super::relay::{Judge, RelayEnd};
+use super::relay::{Judge, RelayEnd, stopping};
 use super::table::RouteEntry;
 use crate::pool::Lease;
 
@@ -102,7 +104,7 @@ impl Dispatcher {
                     .driver
                     .work(caller.context(), owned(entry, &parts, body))
                     .await?;
-                respond(entry, reply)
+                respond(entry, reply, &caller.stop)
             }
         }
     }
@@ -227,24 +229,12 @@ pub(super) fn judge(entry: &RouteEntry, relay: Option<&str>) -> Result<Option<Ju
     }
 }
 
-/// A provider's own answer. A failure in the middle of its stream becomes a frame in the dialect.
-fn respond(entry: &Arc<RouteEntry>, reply: Reply) -> Result<Response<Body>, Error> {
+/// A provider's own answer.
+fn respond(entry: &Arc<RouteEntry>, reply: Reply, stop: &CancellationToken) -> Result<Response<Body>, Error> {
     let bad = || Error::plugin("the provider answered with a status or header that HTTP does not allow");
     let mut response = Response::new(match reply.body {
         ReplyBody::Once(bytes) => Body::from(bytes),
-        ReplyBody::Stream(stream) => {
-            let entry = entry.clone();
-            let told = stream.map(move |piece| {
-                piece.or_else(|error| {
-                    let frame = entry
-                        .provider
-                        .driver
-                        .render_error(&entry.id, Phase::Streaming, &error);
-                    Ok::<_, Error>(frame.body)
-                })
-            });
-            Body::Stream(told.boxed())
-        }
+        ReplyBody::Stream(stream) => Body::Stream(told(entry.clone(), stream, stop.clone())),
     });
     *response.status_mut() = StatusCode::from_u16(reply.status).map_err(|_| bad())?;
     for (name, value) in reply.headers {
@@ -255,3 +245,34 @@ fn respond(entry: &Arc<RouteEntry>, reply: Reply) -> Result<Response<Body>, Erro
     }
     Ok(response)
 }
+
+/// A provider's stream, in which a failure, and the host's own end, become a last frame in the dialect.
+fn told(
+    entry: Arc<RouteEntry>,
+    stream: ByteStream,
+    stop: CancellationToken,
+) -> BoxStream<'static, Result<Bytes, Error>> {
+    stream::unfold(Some(stream), move |stream| {
+        let (entry, stop) = (entry.clone(), stop.clone());
+        async move {
+            let mut stream = stream?;
+            let piece = tokio::select! {
+                biased;
+                piece = stream.next() => piece?,
+                () = stop.cancelled() => Err(stopping()),
+            };
+            Some(match piece {
+                Ok(bytes) => (Ok(bytes), Some(stream)),
+                Err(error) => {
+                    let driver = &entry.provider.driver;
+                    let frame = driver.render_error(&entry.id, Phase::Streaming, &error);
+                    (Ok(frame.body), None)
+                }
+            })
+        }
+    })
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests;

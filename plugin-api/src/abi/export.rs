@@ -138,7 +138,7 @@ pub fn no_component(component: &str) -> Error {
 /// Makes a library of the crate: the manifest in its section, the entry that the host asks for, and every
 /// component behind shims that contain its panics.
 ///
-/// ```ignore
+/// ```text
 /// plugin_api::export_plugin! { manifest: "../manifest.toml", hub: MyHub, provider: MyProvider }
 /// ```
 ///

@@ -40,6 +40,7 @@
 //! # });
 //! ```
 
+pub mod conformance;
 mod harness;
 mod host;
 mod schema;

@@ -59,27 +59,21 @@ impl Tail {
             self.keep(piece.clone());
             return;
         };
-        let begin = memchr::memrchr(b'\n', &piece[..end]).map(|at| at + 1);
-        // The last ended line begins in this piece, or in those kept.
-        let line = match begin {
-            Some(begin) => piece.slice(begin..end),
+        // A blank line separates events and is not one: the last line ends before it.
+        let text = piece[..end].trim_ascii_end().len();
+        let line = match memchr::memrchr(b'\n', &piece[..text]) {
+            Some(before) => piece.slice(before + 1..text),
+            // It began in the pieces kept.
             None => {
-                self.keep(piece.slice(..end));
+                self.keep(piece.slice(..text));
                 self.take()
             }
         };
-        self.pieces.clear();
-        self.held = 0;
-        // A blank line separates events and is not one; the line before it stays the last.
         if !line.trim_ascii().is_empty() {
             self.last = line;
-        } else if let Some(begin) = begin {
-            let before = piece[..begin].trim_ascii_end();
-            if !before.is_empty() {
-                let from = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
-                self.last = piece.slice(from..before.len());
-            }
         }
+        self.pieces.clear();
+        self.held = 0;
         if end + 1 < piece.len() {
             self.keep(piece.slice(end + 1..));
         }

@@ -12,6 +12,7 @@ mod timer;
 pub use hold::{HoldError, Holding, hold};
 pub use judge::{Judge, Verdict};
 pub use rename::Renamer;
+pub(super) use stream::stopping;
 pub use stream::{RelayBody, RelayEnd};
 pub use timer::IdleTimer;
 

@@ -153,7 +153,8 @@ fn silent(limit: std::time::Duration) -> Error {
     )
 }
 
-fn stopping() -> Error {
+/// What a client hears whose stream the host's own end cuts off.
+pub(in crate::dispatch) fn stopping() -> Error {
     Error::new(
         ErrorCode::SHUTDOWN,
         plugin_api::Fault::Host,

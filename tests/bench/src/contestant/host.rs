@@ -24,16 +24,8 @@ pub(super) fn prepare(
         .as_ref()
         .context("there is no host to measure: --gleitzeit FILE")?;
     let plugins = directory.join("plugins.d");
-    // Whatever the umask is: the host refuses plugins that others may write.
     fs::DirBuilder::new().mode(0o700).create(&plugins)?;
-    for plugin in &options.plugin {
-        let name = plugin
-            .file_name()
-            .with_context(|| format!("{} is no file", plugin.display()))?;
-        let staged = plugins.join(name);
-        fs::copy(plugin, &staged).with_context(|| format!("cannot copy {}", plugin.display()))?;
-        fs::set_permissions(&staged, fs::Permissions::from_mode(0o644))?;
-    }
+    stage(options, &plugins)?;
     let config_file = directory.join("plugins.toml");
     fs::write(&config_file, config(addr, back_ends, dialect))?;
     let mut command = Command::new(program);
@@ -43,6 +35,19 @@ pub(super) fn prepare(
         .arg(config_file)
         .current_dir(directory);
     Ok(command)
+}
+
+/// Copies the plugins into a directory. Whatever the umask is: the host refuses those that others may write.
+pub(crate) fn stage(options: &Options, into: &Path) -> anyhow::Result<()> {
+    for plugin in &options.plugin {
+        let name = plugin
+            .file_name()
+            .with_context(|| format!("{} is no file", plugin.display()))?;
+        let staged = into.join(name);
+        fs::copy(plugin, &staged).with_context(|| format!("cannot copy {}", plugin.display()))?;
+        fs::set_permissions(&staged, fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(())
 }
 
 /// Both hubs and the provider are loaded, and the back ends belong to the hub of the dialect.

@@ -16,6 +16,8 @@ use crate::process::Usage;
 use crate::server::Server;
 use crate::workload::Dialect;
 
+pub(crate) use host::stage;
+
 /// Who takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

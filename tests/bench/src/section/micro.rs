@@ -6,34 +6,44 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
+use crate::contestant::stage;
 use crate::options::Options;
 use crate::report::Found;
 
-/// Runs the benches of the host's crate and collects the medians.
+/// The benches, each with its package.
+const BENCHES: [(&str, &str); 2] = [("gleitzeit-bench", "decide"), ("gleitzeit", "lease")];
+
+/// Runs them and collects the medians.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Found>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .context("no workspace")?;
     let home = tempfile::tempdir()?;
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).env("CRITERION_HOME", home.path());
-    command.args(["bench", "--quiet", "--package", "gleitzeit", "--benches", "--"]);
-    if options.check {
-        command.args(["--quick", "--noplot"]);
-    } else {
-        command.arg("--noplot");
+    let plugins = tempfile::tempdir()?;
+    stage(options, plugins.path())?;
+    for (package, bench) in BENCHES {
+        super::progress(&format!("micro-benchmarks: {bench}"));
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("CRITERION_HOME", home.path())
+            .env("GLEITZEIT_BENCH_PLUGINS", plugins.path())
+            .args([
+                "bench",
+                "--quiet",
+                "--package",
+                package,
+                "--bench",
+                bench,
+                "--",
+                "--noplot",
+            ])
+            .args(options.check.then_some("--quick"));
+        let output = command.output().context("cannot run cargo bench")?;
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        ensure!(output.status.success(), "the bench {bench} failed:\n{out}{err}");
     }
-    // Its words would tear the tables apart.
-    let output = command
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("cannot run cargo bench")?;
-    ensure!(
-        output.status.success(),
-        "cargo bench failed:\n{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    super::progress("");
     let mut estimates = Vec::new();
     collect(home.path(), &mut estimates)?;
     estimates.sort();
