@@ -30,7 +30,8 @@ impl Built {
 impl Built {
     /// Writes the list of what was built, for tests that load and run it.
     pub(crate) fn write(&self, to: &Path) -> anyhow::Result<()> {
-        std::fs::write(to, serde_json::to_vec(&self.0)?).with_context(|| format!("cannot write {}", to.display()))
+        std::fs::write(to, serde_json::to_vec(&self.0)?)
+            .with_context(|| format!("cannot write {}", to.display()))
     }
 }
 

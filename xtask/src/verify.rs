@@ -25,7 +25,12 @@ pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
             "--no-fail-fast",
         ]
     };
-    shell::run(shell::cargo().env("GLEITZEIT_PREBUILT", &list).args(tests).args(filter))?;
+    shell::run(
+        shell::cargo()
+            .env("GLEITZEIT_PREBUILT", &list)
+            .args(tests)
+            .args(filter),
+    )?;
     if filter.is_none() {
         shell::run(shell::cargo().args(["test", "--quiet", "--doc", "--workspace"]))?;
     }

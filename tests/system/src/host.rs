@@ -71,10 +71,17 @@ impl HostBuilder {
             let name = library.file_name().expect("a library has a name");
             std::fs::copy(&library, plugin_dir.join(name)).expect("the plugin can be copied");
         }
-        std::fs::write(folder.path().join("plugins.toml"), &self.config).expect("the configuration can be written");
+        std::fs::write(folder.path().join("plugins.toml"), &self.config)
+            .expect("the configuration can be written");
         let mut process = Command::new(plugins::program("gleitzeit"))
             .current_dir(folder.path())
-            .args(["serve", "--config", "plugins.toml", "--set", "host.listen=\"127.0.0.1:0\""])
+            .args([
+                "serve",
+                "--config",
+                "plugins.toml",
+                "--set",
+                "host.listen=\"127.0.0.1:0\"",
+            ])
             .args(&self.arguments)
             .envs(self.environment)
             .env("GLEITZEIT_LOG", "warn,gleitzeit=info")
@@ -83,9 +90,14 @@ impl HostBuilder {
             .spawn()
             .expect("the host starts");
         let output = process.stdout.take().expect("its output is ours");
-        let url = tokio::task::spawn_blocking(move || address(output)).await.expect("a reader");
+        let url = tokio::task::spawn_blocking(move || address(output))
+            .await
+            .expect("a reader");
         let host = Host { process, url, folder };
-        host.until("it is ready", async |host| host.get("/readyz").await.status == 200).await;
+        host.until("it is ready", async |host| {
+            host.get("/readyz").await.status == 200
+        })
+        .await;
         host
     }
 }
@@ -131,7 +143,9 @@ impl Host {
 
     /// Posts JSON.
     pub async fn post(&self, path: &str, body: &Value) -> client::Answer {
-        client::post(&self.url_of(path), body).await.expect("the host answers")
+        client::post(&self.url_of(path), body)
+            .await
+            .expect("the host answers")
     }
 
     /// Calls a method and returns the whole JSON-RPC answer.
@@ -150,21 +164,36 @@ impl Host {
     /// What status says of an instance.
     pub async fn instance(&self, id: &str) -> Value {
         let all = self.call("manager/instances", json!({})).await;
-        let found = all.as_array().into_iter().flatten().find(|instance| instance["id"] == id);
-        found.cloned().unwrap_or_else(|| panic!("no instance {id} in {all}"))
+        let found = all
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|instance| instance["id"] == id);
+        found
+            .cloned()
+            .unwrap_or_else(|| panic!("no instance {id} in {all}"))
     }
 
     /// Requests in flight on all instances together.
     pub async fn in_flight(&self) -> u64 {
         let all = self.call("manager/instances", json!({})).await;
-        all.as_array().into_iter().flatten().filter_map(|instance| instance["in_flight"].as_u64()).sum()
+        all.as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|instance| instance["in_flight"].as_u64())
+            .sum()
     }
 
     /// Waits until so many instances would be routed to.
     pub async fn until_routable(&self, count: usize) {
         self.until(&format!("{count} instances are routable"), async |host| {
             let all = host.call("manager/instances", json!({})).await;
-            all.as_array().into_iter().flatten().filter(|instance| instance["routable"] == true).count() == count
+            all.as_array()
+                .into_iter()
+                .flatten()
+                .filter(|instance| instance["routable"] == true)
+                .count()
+                == count
         })
         .await;
     }
@@ -180,7 +209,9 @@ impl Host {
 
     /// Sends a signal, by name.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        let status = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status();
         assert!(status.expect("kill runs").success());
     }
 
@@ -199,8 +230,14 @@ impl Host {
     /// Runs the command line against this host.
     pub async fn cli(&self, arguments: &[&str]) -> std::process::Output {
         let mut command = Command::new(plugins::program("gleitzeit"));
-        command.args(arguments).args(["--url", &self.url]).env("NO_COLOR", "1");
-        tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("the command line runs")
+        command
+            .args(arguments)
+            .args(["--url", &self.url])
+            .env("NO_COLOR", "1");
+        tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("a thread")
+            .expect("the command line runs")
     }
 }
 

@@ -7,14 +7,19 @@ use serde_json::{Value, json};
 use system::host::{Host, fleet};
 
 async fn served() -> (FakeOllama, Host) {
-    let server = FakeOllama::builder().loaded_model("llama3.2").start().await.unwrap();
+    let server = FakeOllama::builder()
+        .loaded_model("llama3.2")
+        .start()
+        .await
+        .unwrap();
     let host = fleet(&[server.url()], "").start().await;
     host.until_routable(1).await;
     (server, host)
 }
 
 async fn sent(host: &Host, path: &str, body: impl Into<bytes::Bytes>) -> client::Answer {
-    let answer = client::send(Method::POST, &host.url_of(path), &[("content-type", "application/json")], body);
+    let (url, headers) = (host.url_of(path), [("content-type", "application/json")]);
+    let answer = client::send(Method::POST, &url, &headers, body);
     answer.await.unwrap().rest().await.unwrap()
 }
 
@@ -34,7 +39,10 @@ async fn every_dialect_tells_mistakes_in_its_own_form() {
         let rpc = sent(&host, "/rpc", body.to_vec()).await.json();
         assert!(rpc["error"]["code"].is_i64(), "{shown}: {rpc}");
     }
-    assert!(server.requests_to("/api/chat").is_empty(), "none of it reached a server");
+    assert!(
+        server.requests_to("/api/chat").is_empty(),
+        "none of it reached a server"
+    );
     assert_eq!(host.in_flight().await, 0);
 }
 
@@ -43,11 +51,22 @@ async fn unknown_methods_and_wrong_parameters_are_told_exactly() {
     let (_server, host) = served().await;
     let unknown = host.rpc("llm/chta", json!({})).await;
     assert_eq!(unknown["error"]["code"], -32601);
-    assert!(unknown.to_string().contains("llm/chat"), "the nearest is offered: {unknown}");
-    let wrong = host.rpc("llm/chat", json!({ "messages": "hi", "temperature": 7, "tmp": 1 })).await;
+    assert!(
+        unknown.to_string().contains("llm/chat"),
+        "the nearest is offered: {unknown}"
+    );
+    let wrong = host
+        .rpc(
+            "llm/chat",
+            json!({ "messages": "hi", "temperature": 7, "tmp": 1 }),
+        )
+        .await;
     assert_eq!(wrong["error"]["code"], -32602);
     for word in ["messages", "temperature", "tmp"] {
-        assert!(wrong["error"]["message"].as_str().unwrap().contains(word), "all mistakes at once: {wrong}");
+        assert!(
+            wrong["error"]["message"].as_str().unwrap().contains(word),
+            "all mistakes at once: {wrong}"
+        );
     }
 }
 
@@ -90,7 +109,19 @@ async fn batches_notifications_and_null_results_follow_the_specification() {
     let answers = host.post("/rpc", &batch).await.json();
     let answers = answers.as_array().unwrap();
     assert_eq!(answers.len(), 3, "a notification has no answer");
-    assert!(answers.iter().any(|answer| answer["id"] == 1 && answer["result"]["models"].is_array()));
-    assert!(answers.iter().any(|answer| answer["id"] == "x" && answer["error"]["code"] == -32601));
-    assert!(answers.iter().any(|answer| answer["id"] == Value::Null && answer["error"]["code"] == -32600));
+    assert!(
+        answers
+            .iter()
+            .any(|answer| answer["id"] == 1 && answer["result"]["models"].is_array())
+    );
+    assert!(
+        answers
+            .iter()
+            .any(|answer| answer["id"] == "x" && answer["error"]["code"] == -32601)
+    );
+    assert!(
+        answers
+            .iter()
+            .any(|answer| answer["id"] == Value::Null && answer["error"]["code"] == -32600)
+    );
 }

@@ -13,7 +13,11 @@ pub(crate) fn python() -> Option<std::path::PathBuf> {
     if python.exists() {
         return Some(python);
     }
-    assert!(std::env::var_os("CI").is_none(), "tests/engine/setup.sh has not prepared {}", python.display());
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "tests/engine/setup.sh has not prepared {}",
+        python.display()
+    );
     eprintln!("skipped: no Python clients here; run `bash tests/engine/setup.sh target/engine`");
     None
 }
@@ -21,8 +25,14 @@ pub(crate) fn python() -> Option<std::path::PathBuf> {
 async fn run(python: &Path, script: &str, host: &Host, arguments: &[&str]) {
     let mut command = Command::new(python);
     command.arg(repository(script)).arg(host.url()).args(arguments);
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{script}:\n{out}\n{err}");
     assert!(out.lines().any(|line| line.starts_with("ok ")), "{out}");
 }

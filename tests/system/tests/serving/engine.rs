@@ -29,7 +29,10 @@ impl Engine {
         let output = process.stdout.take().unwrap();
         let url = tokio::task::spawn_blocking(move || {
             let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-            let url = lines.find_map(|line| line.split_once("listening on ").map(|(_, url)| url.trim().to_owned()));
+            let url = lines.find_map(|line| {
+                line.split_once("listening on ")
+                    .map(|(_, url)| url.trim().to_owned())
+            });
             // Whatever else it says must not fill the pipe.
             std::thread::spawn(move || lines.for_each(drop));
             url
@@ -41,7 +44,11 @@ impl Engine {
     /// Whether it is generating for anybody.
     async fn is_busy(&self) -> bool {
         let slots = client::get(&format!("{}/slots", self.url)).await.unwrap().json();
-        slots.as_array().into_iter().flatten().any(|slot| slot["is_processing"] == true)
+        slots
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|slot| slot["is_processing"] == true)
     }
 }
 
@@ -78,16 +85,29 @@ async fn a_real_engine_chats_whole_and_streamed_and_over_methods() {
     let (host, model) = served(&engine).await;
     let whole = host.post("/v1/chat/completions", &chat(&model, false, 8)).await;
     assert_eq!(whole.status, 200, "{}", whole.text());
-    assert!(whole.json()["usage"]["completion_tokens"].as_u64().is_some_and(|tokens| tokens > 0));
-    let events = host.post("/v1/chat/completions", &chat(&model, true, 8)).await.events();
+    assert!(
+        whole.json()["usage"]["completion_tokens"]
+            .as_u64()
+            .is_some_and(|tokens| tokens > 0)
+    );
+    let events = host
+        .post("/v1/chat/completions", &chat(&model, true, 8))
+        .await
+        .events();
     assert_eq!(events.last().map(String::as_str), Some("[DONE]"));
     assert!(events.len() > 3, "{events:?}");
     let params = json!({ "model": model, "prompt": "hello", "max_tokens": 8 });
     let answer = host.call("llm/generate", params).await;
-    assert!(answer["eval_count"].as_u64().is_some_and(|tokens| tokens > 0), "{answer}");
+    assert!(
+        answer["eval_count"].as_u64().is_some_and(|tokens| tokens > 0),
+        "{answer}"
+    );
     // The time to the first token is counted apart from the whole.
     let metrics = host.instance(engine.url.trim_start_matches("http://")).await["metrics"].clone();
-    let (first, all) = (metrics["first_byte"]["count"].as_u64(), metrics["latency"]["count"].as_u64());
+    let (first, all) = (
+        metrics["first_byte"]["count"].as_u64(),
+        metrics["latency"]["count"].as_u64(),
+    );
     assert_eq!((first, all), (Some(3), Some(3)), "{metrics}");
 }
 
@@ -97,7 +117,9 @@ async fn a_hang_up_reaches_the_real_engine() {
     let engine = Engine::start(python).await;
     let (host, model) = served(&engine).await;
     let body = chat(&model, true, 16_000);
-    let mut answer = client::stream(&host.url_of("/v1/chat/completions"), &body).await.unwrap();
+    let mut answer = client::stream(&host.url_of("/v1/chat/completions"), &body)
+        .await
+        .unwrap();
     answer.next().await.unwrap();
     assert!(engine.is_busy().await);
     drop(answer);
@@ -107,5 +129,6 @@ async fn a_hang_up_reaches_the_real_engine() {
         assert!(waits < 600, "the engine goes on for nobody");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    host.until("the lease is released", async |host| host.in_flight().await == 0).await;
+    host.until("the lease is released", async |host| host.in_flight().await == 0)
+        .await;
 }

@@ -1,5 +1,8 @@
 //! A fleet behind a real host, in good days and bad.
-#![allow(clippy::unwrap_used, reason = "tests; clippy.toml's allowance does not reach helpers in test crates")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests; clippy.toml's allowance does not reach helpers in test crates"
+)]
 
 mod bad_input;
 mod clients;

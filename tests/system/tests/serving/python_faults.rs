@@ -6,12 +6,18 @@ use serde_json::{Value, json};
 use system::host::{fleet, host};
 
 async fn server() -> FakeOllama {
-    FakeOllama::builder().loaded_model(FakeModel::new("llama3.2").vision()).start().await.unwrap()
+    FakeOllama::builder()
+        .loaded_model(FakeModel::new("llama3.2").vision())
+        .start()
+        .await
+        .unwrap()
 }
 
 fn chat(extra: Value) -> Value {
     let mut params = json!({ "model": "llama3.2", "messages": [{ "role": "user", "content": "hi" }] });
-    let (Value::Object(params_map), Value::Object(extra)) = (&mut params, extra) else { panic!("objects") };
+    let (Value::Object(params_map), Value::Object(extra)) = (&mut params, extra) else {
+        panic!("objects")
+    };
     params_map.extend(extra);
     params
 }
@@ -36,7 +42,11 @@ async fn every_method_can_be_called_with_every_hint() {
     ] {
         host.call("llm/chat", chat(hints)).await;
     }
-    host.call("llm/vision", json!({ "model": "llama3.2", "images": ["aGVsbG8="] })).await;
+    host.call(
+        "llm/vision",
+        json!({ "model": "llama3.2", "images": ["aGVsbG8="] }),
+    )
+    .await;
     host.call("llm/list_models", json!({})).await;
     let refused = host.rpc("llm/chat", chat(json!({ "tags": ["tpu"] }))).await;
     assert_eq!(refused["error"]["code"], -30011, "{refused}");
@@ -55,7 +65,10 @@ async fn error_codes_say_what_happened() {
     server.spare_probes(true);
     server.fail(Fault::Error500);
     assert_eq!(code("llm/chat", chat(json!({}))).await, -25007);
-    assert_eq!(code("manager/drain", json!({ "hub": "none", "instance": "x" })).await, -30002);
+    assert_eq!(
+        code("manager/drain", json!({ "hub": "none", "instance": "x" })).await,
+        -30002
+    );
 }
 
 /// There, one dead instance stopped the whole provider from starting.
@@ -91,7 +104,12 @@ async fn the_only_server_is_given_time_between_attempts() {
     server.fail_next(2, Fault::Error500);
     let body = json!({ "model": "llama3.2", "prompt": "hi", "stream": false });
     let answer = host.post("/api/generate", &body).await;
-    assert_eq!((answer.status, answer.header("x-gleitzeit-attempts")), (200, "3"), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.header("x-gleitzeit-attempts")),
+        (200, "3"),
+        "{}",
+        answer.text()
+    );
 }
 
 /// There, a failed request counted two errors, and rates above 100 % were shown.
@@ -107,7 +125,11 @@ async fn a_failure_is_counted_once() {
         assert_eq!(host.post("/api/generate", &body).await.status, expected);
     }
     let outcomes = host.instance(&server.addr().to_string()).await["metrics"]["outcomes"].clone();
-    assert_eq!((&outcomes["server_error"], &outcomes["success"]), (&json!(2), &json!(1)), "{outcomes}");
+    assert_eq!(
+        (&outcomes["server_error"], &outcomes["success"]),
+        (&json!(2), &json!(1)),
+        "{outcomes}"
+    );
 }
 
 /// There, host paths given as images were read.
@@ -117,7 +139,9 @@ async fn an_image_is_never_a_path() {
     let host = fleet(&[server.url()], "").start().await;
     host.until_routable(1).await;
     for image in ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1:1/x.png"] {
-        let refused = host.rpc("llm/vision", json!({ "model": "llama3.2", "images": [image] })).await;
+        let refused = host
+            .rpc("llm/vision", json!({ "model": "llama3.2", "images": [image] }))
+            .await;
         assert_eq!(refused["error"]["code"], -32602, "{image}: {refused}");
     }
     assert!(server.requests_to("/api/chat").is_empty());
