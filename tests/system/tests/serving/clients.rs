@@ -22,9 +22,9 @@ pub(crate) fn python() -> Option<std::path::PathBuf> {
     None
 }
 
-async fn run(python: &Path, script: &str, host: &Host, arguments: &[&str]) {
+async fn run(python: &Path, script: &str, base: &str, arguments: &[&str]) {
     let mut command = Command::new(python);
-    command.arg(repository(script)).arg(host.url()).args(arguments);
+    command.arg(repository(script)).arg(base).args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
         .unwrap()
@@ -54,12 +54,12 @@ async fn served() -> (Vec<FakeOllama>, Host) {
 async fn the_ollama_package_finds_everything_it_expects() {
     let Some(python) = python() else { return };
     let (_servers, host) = served().await;
-    run(&python, "tests/clients/ollama_client.py", &host, &["llama3.2"]).await;
+    run(&python, "tests/clients/ollama_client.py", host.url(), &["llama3.2"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openai_package_finds_everything_it_expects() {
     let Some(python) = python() else { return };
     let (_servers, host) = served().await;
-    run(&python, "tests/clients/openai_client.py", &host, &["llama3.2"]).await;
+    run(&python, "tests/clients/openai_client.py", &host.url_of("/v1"), &["llama3.2"]).await;
 }
