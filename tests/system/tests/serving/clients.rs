@@ -54,12 +54,30 @@ async fn served() -> (Vec<FakeOllama>, Host) {
 async fn the_ollama_package_finds_everything_it_expects() {
     let Some(python) = python() else { return };
     let (_servers, host) = served().await;
-    run(&python, "tests/clients/ollama_client.py", host.url(), &["llama3.2"]).await;
+    run(
+        &python,
+        "tests/clients/ollama_client.py",
+        host.url(),
+        &[
+            "llama3.2",
+            "--embedder",
+            "nomic-embed-text",
+            "--pullable",
+            "qwen3:0.6b",
+        ],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openai_package_finds_everything_it_expects() {
     let Some(python) = python() else { return };
     let (_servers, host) = served().await;
-    run(&python, "tests/clients/openai_client.py", &host.url_of("/v1"), &["llama3.2"]).await;
+    run(
+        &python,
+        "tests/clients/openai_client.py",
+        &host.url_of("/v1"),
+        &["llama3.2", "--embedder", "nomic-embed-text"],
+    )
+    .await;
 }
