@@ -55,6 +55,9 @@ pub struct Build {
     pub target: String,
     /// `unwind` or `abort`; only the first can be contained.
     pub panic: String,
+    /// Processor features it uses beyond those of every processor of its target, with spaces between them.
+    #[serde(default)]
+    pub cpu: String,
     /// The symbol of the library's header.
     pub entry: String,
 }

@@ -135,7 +135,7 @@ pub trait Admin: Send + Sync + 'static {
     fn methods(&self) -> Value;
     /// Every plugin, loaded or refused.
     fn plugins(&self) -> Value;
-    /// Takes an instance out of use.
+    /// Takes an instance out of use. An empty name of a hub stands for whichever has it.
     ///
     /// # Errors
     /// `NOT_FOUND`.

@@ -1,5 +1,6 @@
 //! From the text in a library's manifest section to a manifest that this host can live with.
 
+use plugin_api::abi::cpu;
 use plugin_api::manifest::{API_VERSION, Build, Manifest, TARGET};
 use semver::Version;
 
@@ -116,6 +117,11 @@ fn fits_here(build: &Build) -> Result<(), Reason> {
     if build.panic != "unwind" {
         return Err(Reason::PanicMode {
             found: build.panic.clone(),
+        });
+    }
+    if let Some(feature) = build.cpu.split_whitespace().find(|feature| !cpu::has(feature)) {
+        return Err(Reason::Processor {
+            feature: feature.to_owned(),
         });
     }
     Ok(())

@@ -17,10 +17,13 @@ use super::slot::Slot;
 
 type Outcome = Option<Result<(), Error>>;
 
+/// An instance's registration and a capability's normalised name.
+type Key = (u64, Arc<str>);
+
 /// The preparations under way, by instance and capability.
 #[derive(Debug, Default)]
 pub(super) struct Preparations {
-    under_way: Mutex<HashMap<(u64, Arc<str>), watch::Receiver<Outcome>>>,
+    under_way: Mutex<HashMap<Key, watch::Receiver<Outcome>>>,
 }
 
 impl Core {
@@ -104,7 +107,7 @@ impl Core {
 struct Work {
     core: Arc<Core>,
     slot: Arc<Slot>,
-    key: (u64, Arc<str>),
+    key: Key,
     preparation: Preparation,
     wish: std::collections::BTreeMap<String, i64>,
     hint: Option<Value>,

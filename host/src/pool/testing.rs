@@ -114,6 +114,10 @@ impl FakeHub {
         self.script.lock().discovered = Some(Ok(ids.iter().map(|id| served(id)).collect()));
     }
 
+    pub(super) fn discovers_these(&self, instances: Vec<ResourceInstance>) {
+        self.script.lock().discovered = Some(Ok(instances));
+    }
+
     pub(super) fn discovery_fails(&self) {
         self.script.lock().discovered = Some(Err(Error::plugin("no network")));
     }

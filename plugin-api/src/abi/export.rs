@@ -10,6 +10,7 @@ use abi_stable::library::{__call_root_module_loader, CheckTypeLayout, LibHeader,
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::std_types::{RResult, RSlice, RStr};
 
+use super::cpu;
 use super::raw::{AbiError, ManifestText, PluginMod, PluginMod_Ref, RawHostBox, RawPluginBox};
 use super::version::API_VERSION;
 use crate::{Error, ErrorCode, Fault};
@@ -24,7 +25,7 @@ pub fn entry_symbol(crate_name: &str) -> String {
 
 /// The `[build]` table behind the author's text, in parts for [`join`]; the entry symbol follows.
 #[doc(hidden)]
-pub const BUILD_TABLE: [&str; 8] = [
+pub const BUILD_TABLE: [&str; 10] = [
     "\n\n[build]\napi = \"",
     API_VERSION,
     "\"\nrustc = \"",
@@ -33,13 +34,30 @@ pub const BUILD_TABLE: [&str; 8] = [
     env!("PLUGIN_API_TARGET"),
     "\"\npanic = \"",
     if cfg!(panic = "unwind") { "unwind" } else { "abort" },
+    "\"\ncpu = \"",
+    cpu::COMPILED_FOR,
 ];
 
 /// The manifest's whole text in parts: the author's, and what nobody has to type.
 #[doc(hidden)]
-pub const fn manifest_parts(author: &'static str, entry: &'static str) -> [&'static str; 12] {
-    let [a, b, c, d, e, f, g, h] = BUILD_TABLE;
-    [author, a, b, c, d, e, f, g, h, "\"\nentry = \"", entry, "\"\n"]
+pub const fn manifest_parts(author: &'static str, entry: &'static str) -> [&'static str; 14] {
+    let [a, b, c, d, e, f, g, h, i, j] = BUILD_TABLE;
+    [
+        author,
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        i,
+        j,
+        "\"\nentry = \"",
+        entry,
+        "\"\n",
+    ]
 }
 
 /// The length of the parts together.

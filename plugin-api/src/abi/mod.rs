@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod component;
+pub mod cpu;
 pub mod error;
 pub mod export;
 pub mod raw;

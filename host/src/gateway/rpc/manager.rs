@@ -17,6 +17,8 @@ pub(super) const PREFIX: &str = "manager/";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Instance {
+    /// Left out: whichever hub has the instance.
+    #[serde(default)]
     hub: String,
     instance: String,
 }

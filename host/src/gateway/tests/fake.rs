@@ -231,7 +231,7 @@ impl Admin for Fake {
     }
     fn drain(&self, hub: &str, instance: &str) -> Result<Value, Error> {
         match (hub, instance) {
-            ("a", "one") => Ok(json!({ "draining": true })),
+            ("a" | "", "one") => Ok(json!({ "draining": true })),
             _ => Err(Error::not_found("no such instance")),
         }
     }

@@ -323,6 +323,11 @@ async fn the_manager_answers_by_its_own_methods() {
         server.rpc(drain.clone()).await["result"],
         json!({ "draining": true })
     );
+    drain["params"] = json!({ "instance": "one" });
+    assert_eq!(
+        server.rpc(drain.clone()).await["result"],
+        json!({ "draining": true })
+    );
     drain["params"]["instance"] = json!("two");
     assert_eq!(server.rpc(drain).await["error"]["code"], -30011);
     let mut control = call(1, "manager/control");

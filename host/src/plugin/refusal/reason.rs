@@ -108,6 +108,12 @@ pub enum Reason {
         /// The mode it was built with.
         found: String,
     },
+    /// Built for a processor that can more than this one.
+    #[error("built for processors with {feature}, which this one does not have")]
+    Processor {
+        /// The first feature that is not here.
+        feature: String,
+    },
     /// Two files with one id.
     #[error("id `{id}` is already that of {}", end_of(.other))]
     Duplicate {
@@ -252,6 +258,7 @@ impl Reason {
                 minor(API_VERSION)
             ),
             Reason::PanicMode { .. } => "set panic = \"unwind\" in its Cargo profile and rebuild".into(),
+            Reason::Processor { .. } => "rebuild it without target-cpu=native".into(),
             Reason::Duplicate { .. } => "remove one of the two".into(),
             Reason::Changed => "copy it under another name, then rename it".into(),
             Reason::Staging { .. } => "make room or permit writing there, or set [host] state_dir".into(),

@@ -36,6 +36,9 @@ fn all() -> Vec<Reason> {
         },
         Reason::Target { found: long.clone() },
         Reason::PanicMode { found: long.clone() },
+        Reason::Processor {
+            feature: long.clone(),
+        },
         Reason::Duplicate {
             id: long.clone(),
             other: path.clone(),

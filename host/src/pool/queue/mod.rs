@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use plugin_api::contract::metrics::Refused;
-use plugin_api::contract::reference::normalise;
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::contract::time::Tick;
 use tokio::sync::oneshot;
@@ -160,7 +159,7 @@ impl Core {
         until: Tick,
         stay: bool,
     ) -> Result<Waiting, Refusal> {
-        let requirement = Arc::new(normalised(requirement));
+        let requirement = Arc::new(requirement.clone());
         let (sender, answer) = oneshot::channel();
         let waiter = Waiter {
             requirement: requirement.clone(),
@@ -230,14 +229,6 @@ impl Core {
         self.metrics.refused(why);
         refusal
     }
-}
-
-/// The requirement as it is kept: with its capability spelt so that it need not be normalised again for every
-/// instance that is offered.
-fn normalised(requirement: &Requirement) -> Requirement {
-    let mut requirement = requirement.clone();
-    requirement.capability = requirement.capability.map(|name| normalise(&name).into_owned());
-    requirement
 }
 
 impl Line {

@@ -1,3 +1,15 @@
 //! The engine as a whole, under simulated time.
 
+mod back_pressure;
+mod breaker;
+mod drain;
+mod health;
 mod leases;
+mod population;
+mod preparation;
+mod python_faults;
+mod residency;
+mod shutdown;
+mod starting;
+mod status;
+mod waiting;

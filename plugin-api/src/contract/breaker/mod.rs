@@ -36,7 +36,7 @@ use window::Window;
 
 /// The breaker of one instance. Shared by reference between all threads; no method blocks.
 #[derive(Debug)]
-#[repr(C)] // what every request touches comes first, on the fewest cache lines
+#[repr(C, align(64))] // what every request touches is the first cache line
 pub struct Breaker {
     /// The state machine, packed. Every change goes through one compare-and-swap.
     word: AtomicU64,

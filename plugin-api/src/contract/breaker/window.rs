@@ -6,14 +6,16 @@ use std::time::Duration;
 use super::BreakerPolicy;
 use crate::contract::time::{Tick, nanos};
 
-/// The window is so many buckets wide; it slides by one bucket at a time.
-const BUCKETS: usize = 10;
+/// The window is so many buckets wide, and slides by one bucket at a time. Six of them, the width of one and the
+/// breaker's state fill a cache line.
+const BUCKETS: usize = 6;
 
 /// Counts in a ring of buckets, each one atomic word: thirty-two bits that say which span of time it counts,
 /// sixteen of requests, sixteen of failures. A bucket from a past round is overwritten by whoever finds it.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Window {
-    /// Nanoseconds that one bucket covers. At least a tenth of a second, so spans last 13 years.
+    /// Nanoseconds that one bucket covers. At least a sixth of a second, so spans last 22 years.
     span: u64,
     buckets: [AtomicU64; BUCKETS],
 }

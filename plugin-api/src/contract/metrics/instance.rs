@@ -14,8 +14,8 @@ use crate::contract::time::Tick;
 
 /// The counters of one instance. Shared by reference; nothing blocks.
 ///
-/// What the balancer reads and every request writes fills the first two cache lines: in a fleet of ten thousand
-/// each line is a cache miss.
+/// What the balancer reads and every request writes comes first: in a fleet of ten thousand each further cache
+/// line is a miss.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct InstanceMetrics {
@@ -23,7 +23,9 @@ pub struct InstanceMetrics {
     pub error_rate: ErrorRate,
     /// Recent latency: time to the first byte where that was seen, else to the end.
     pub recent_latency: PeakEwma,
+    /// Successes, and with them their number: the usual request is counted by one write to one cache line.
     latency: LatencyHistogram,
+    /// All other outcomes.
     outcomes: OutcomeCounters,
     first_byte: LatencyHistogram,
     opened: AtomicU64,
@@ -51,15 +53,16 @@ impl InstanceMetrics {
     /// The histogram holds successes only: what failed at once would make a sick instance look quick. A
     /// time-out does count as recent latency, of at least its own length.
     pub fn finish(&self, outcome: Outcome, after: Duration, had_first_byte: bool, now: Tick) {
+        if outcome == Outcome::Success {
+            self.error_rate.record(false, now);
+            self.latency.record(after);
+            if !had_first_byte {
+                self.recent_latency.record(after, now);
+            }
+            return;
+        }
         self.outcomes.record(outcome);
         match outcome {
-            Outcome::Success => {
-                self.error_rate.record(false, now);
-                self.latency.record(after);
-                if !had_first_byte {
-                    self.recent_latency.record(after, now);
-                }
-            }
             Outcome::TimedOut => {
                 self.error_rate.record(true, now);
                 self.recent_latency.record(after, now);
@@ -88,9 +91,10 @@ impl InstanceMetrics {
     /// The values now.
     pub fn snapshot(&self) -> InstanceSnapshot {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let latency = self.latency.snapshot();
         InstanceSnapshot {
-            outcomes: self.outcomes.snapshot(),
-            latency: self.latency.snapshot(),
+            outcomes: self.outcomes.snapshot().with(Outcome::Success, latency.count()),
+            latency,
             first_byte: self.first_byte.snapshot(),
             circuit_opened: read(&self.opened),
             circuit_half_opened: read(&self.half_opened),

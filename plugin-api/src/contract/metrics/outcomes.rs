@@ -66,6 +66,12 @@ pub struct OutcomeCounts {
 }
 
 impl OutcomeCounts {
+    /// The same, with so many of one outcome.
+    pub(super) fn with(mut self, outcome: Outcome, count: u64) -> Self {
+        self.counts[place(outcome)] = count;
+        self
+    }
+
     /// How many ended like this, whatever the outcome's details.
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.counts[place(outcome)]

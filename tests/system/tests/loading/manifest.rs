@@ -93,6 +93,18 @@ fn a_plugin_whose_panics_cannot_be_caught_is_refused() {
 }
 
 #[test]
+fn a_plugin_for_a_better_processor_is_refused() {
+    let yard = Yard::new();
+    let good = Elf::of(&plugin("zoo-good"));
+    let text = good.manifest().replace("cpu = \"", "cpu = \"telepathy ");
+    yard.drop_in("libgood.so", &good.redirect_manifest(&text).0);
+    yard.refuses(
+        "FILE: built for processors with telepathy, which this one does not have; rebuild it without \
+         target-cpu=native",
+    );
+}
+
+#[test]
 fn a_plugin_whose_manifest_names_no_entry_of_its_is_refused() {
     edited(
         "entry = \"gleitzeit_plugin_zoo_good\"",

@@ -1,9 +1,17 @@
 //! This host against plugins built for the API as it was, as it is, as it may become, and broken.
 
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use gleitzeit::config::settings::HubSettings;
 use gleitzeit::plugin::Refusal;
+use gleitzeit::plugin::driver::ControlItem;
+use plugin_api::{Context, ResourceInstance};
+use serde_json::{Value, json};
 use system::plugins::matrix;
 
 use crate::elf::Elf;
+use crate::services::nothing;
 use crate::yard::{Yard, assert_line};
 
 const VARIANTS: [&str; 4] = ["older", "current", "newer", "broken"];
@@ -34,6 +42,38 @@ async fn older_current_and_newer_plugins_load_and_a_broken_one_does_not() {
         loaded.push(yard.load(&format!("matrix-{variant}")).await.is_ok());
     }
     assert_eq!(loaded, [true, true, true, false]);
+}
+
+#[tokio::test]
+async fn a_plugin_of_any_of_them_works_on_this_host() {
+    let yard = yard();
+    for (variant, api) in [("older", "1.0.0"), ("current", "1.1.0"), ("newer", "1.2.0")] {
+        let library = yard.load(&format!("matrix-{variant}")).await.unwrap();
+        let hub = library
+            .hub(&HubSettings::new("matrix", variant), nothing())
+            .await
+            .unwrap();
+        let context = Context::background("test");
+        let instance = Arc::new(ResourceInstance::new("one"));
+        let probe = hub.probe(context.clone(), instance).await.unwrap();
+        assert_eq!(
+            probe.version.as_deref(),
+            Some(api),
+            "a call reaches the code of {variant}"
+        );
+        let items: Vec<_> = hub
+            .control(context, "version".to_owned(), Value::Null, None)
+            .collect()
+            .await;
+        let items: Result<Vec<_>, _> = items.into_iter().collect();
+        assert_eq!(
+            items.unwrap(),
+            [ControlItem::Result(json!(api))],
+            "and so does a stream"
+        );
+        assert_eq!(hub.panics(), 0, "what {variant} cannot tell has a default");
+        hub.shutdown().await;
+    }
 }
 
 #[tokio::test]
