@@ -44,7 +44,7 @@ impl TraitsCache {
             let known = self.by_digest.lock();
             models
                 .iter()
-                .filter(|model| model.capabilities.is_none() && !known.contains_key(&model.digest))
+                .filter(|model| model.capabilities.is_none() && !known.contains_key(key(model)))
                 .collect()
         };
         if open.is_empty() {
@@ -60,7 +60,7 @@ impl TraitsCache {
                 Some(shown) => {
                     self.by_digest
                         .lock()
-                        .insert(model.digest.clone(), shown_traits(&shown, model));
+                        .insert(key(model).to_owned(), shown_traits(&shown, model));
                 }
                 None => tracing::debug!(model = model.name, "the server does not show this model"),
             }
@@ -81,7 +81,7 @@ impl TraitsCache {
         }
         self.by_digest
             .lock()
-            .get(&model.digest)
+            .get(key(model))
             .cloned()
             .unwrap_or_else(|| Traits {
                 features: guess(model),
@@ -92,6 +92,15 @@ impl TraitsCache {
     /// Forgets every build but these.
     pub(crate) fn retain(&self, digests: &HashSet<String>) {
         self.by_digest.lock().retain(|digest, _| digests.contains(digest));
+    }
+}
+
+/// The oldest servers give no digests; a name is the next best thing.
+fn key(model: &Listed) -> &str {
+    if model.digest.is_empty() {
+        &model.name
+    } else {
+        &model.digest
     }
 }
 

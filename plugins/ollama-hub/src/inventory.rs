@@ -132,3 +132,69 @@ fn in_memory(mut model: Capability, running: &Running) -> Capability {
         .insert("size_vram".to_owned(), running.size_vram.into());
     model
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn listed(name: &str) -> Listed {
+        serde_json::from_value(
+            json!({ "name": name, "digest": format!("digest of {name}"), "capabilities": [] }),
+        )
+        .unwrap()
+    }
+
+    fn running(value: Value) -> Running {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn stored(names: &[&str]) -> Arc<Vec<Capability>> {
+        let listed: Vec<_> = names.iter().map(|name| listed(name)).collect();
+        Inventory::default().take("a", &listed, &TraitsCache::default())
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let inventory = Inventory::default();
+        for (instance, model) in [("a", "m:latest"), ("b", "n:latest")] {
+            inventory.take(instance, &[listed(model)], &TraitsCache::default());
+        }
+        let digests = inventory.retain(&["a"].into());
+        assert_eq!(digests, ["digest of m:latest".to_owned()].into());
+        assert!(inventory.of("a").is_some() && inventory.of("b").is_none());
+    }
+
+    #[test]
+    fn a_model_in_memory_that_is_on_no_disk_will_not_be_served() {
+        let models = with_residency(
+            &stored(&["m:latest"]),
+            &[running(json!({ "name": "deleted:latest" }))],
+        );
+        assert_eq!(models.len(), 1);
+        assert_eq!(models[0].residency, Residency::Stored);
+    }
+
+    #[test]
+    fn names_are_compared_as_the_server_compares_them() {
+        let stored = stored(&["Llama3.2:latest"]);
+        for name in ["llama3.2", "LLAMA3.2:latest", "library/llama3.2"] {
+            assert!(find(&stored, name).is_some(), "{name}");
+        }
+        assert!(find(&stored, "llama3.2:1b").is_none());
+        assert!(!is_stale(
+            &stored,
+            &[running(json!({ "name": "llama3.2:latest" }))]
+        ));
+        assert!(is_stale(&stored, &[running(json!({ "name": "other:latest" }))]));
+    }
+
+    #[test]
+    fn a_model_that_runs_elsewhere_needs_no_loading() {
+        let model =
+            json!({ "name": "big:cloud", "remote_model": "big", "remote_host": "https://example.org" });
+        let listed = [serde_json::from_value(model).unwrap()];
+        let stored = Inventory::default().take("a", &listed, &TraitsCache::default());
+        assert_eq!(with_residency(&stored, &[])[0].residency, Residency::Loaded);
+    }
+}

@@ -58,7 +58,7 @@ impl Process {
                 _ => error.to_string(),
             },
         };
-        let guard = Guard::spawn().map_err(cannot)?;
+        let guard = Guard::spawn()?;
         let mut child = Command::new(program)
             .args(arguments)
             .envs(variables.iter().map(|(name, value)| (name, value)))

@@ -10,6 +10,8 @@ use rustix::process::Pid;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
+use super::ProcessError;
+
 /// Reads the group, then waits: a line dismisses it, the end of the pipe makes it act.
 const SCRIPT: &str = r#"
 read -r group || exit 0
@@ -31,15 +33,20 @@ pub(super) struct Guard {
 
 impl Guard {
     /// Starts it, before the server, so that there is no time without one.
-    pub(super) fn spawn() -> std::io::Result<Self> {
-        let mut child = Command::new("/bin/sh")
+    pub(super) fn spawn() -> Result<Self, ProcessError> {
+        const SHELL: &str = "/bin/sh";
+        let mut child = Command::new(SHELL)
             .args(["-c", SCRIPT])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             // Out of the host's group: what interrupts the host on its terminal must not end the guard first.
             .process_group(0)
-            .spawn()?;
+            .spawn()
+            .map_err(|error| ProcessError::Spawn {
+                program: SHELL.to_owned(),
+                reason: error.to_string(),
+            })?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
     }

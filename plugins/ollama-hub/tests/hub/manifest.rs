@@ -1,11 +1,14 @@
 //! The manifest says of the settings and the verbs what the code reads.
 
-use ollama_hub::{Config, InstanceConfig, StartConfig, arguments};
+use ollama_hub::{Config, InstanceConfig, OllamaHub, StartConfig, arguments};
 use plugin_api::manifest::{HubManifest, Manifest};
-use plugin_api::testing::{assert_states, schema_of};
+use plugin_api::testing::{assert_states, conformance, schema_of};
+use serde_json::json;
+
+const MANIFEST: &str = include_str!("../../manifest.toml");
 
 fn manifest() -> HubManifest {
-    let manifest: Manifest = toml::from_str(include_str!("../../manifest.toml")).unwrap();
+    let manifest: Manifest = toml::from_str(MANIFEST).unwrap();
     manifest.hub.unwrap()
 }
 
@@ -40,4 +43,11 @@ fn every_verb_is_described_as_it_is_read() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn it_answers_as_every_hub_must() {
+    conformance::hub::<OllamaHub>(MANIFEST, &json!({ "auto_discover": false }))
+        .await
+        .assert();
 }

@@ -258,3 +258,18 @@ async fn a_key_goes_with_every_request_of_its_instance() {
         assert_eq!(request.header("authorization"), "Bearer sk-1", "{}", request.path);
     }
 }
+
+#[tokio::test]
+async fn connections_are_used_again() {
+    let fake = FakeOllama::builder().model("m").start().await.unwrap();
+    let hub = hub();
+    let instance = instance(&hub, &fake.url());
+    capabilities(&hub, &instance).await;
+    // A probe asks three things at once.
+    let open = fake.connections();
+    assert!(open <= 3, "{open}");
+    for _ in 0..5 {
+        refreshed(&hub, &instance).await;
+    }
+    assert_eq!(fake.connections(), open);
+}

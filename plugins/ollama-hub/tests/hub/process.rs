@@ -56,7 +56,7 @@ async fn stand_in() {
     }
     if role == "parent" {
         // A runner, as the real server has them.
-        std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        drop(tokio::process::Command::new("sleep").arg("600").spawn().unwrap());
     }
     if role != "mute" {
         let address: SocketAddr = std::env::var("OLLAMA_HOST").unwrap().parse().unwrap();
@@ -371,7 +371,7 @@ async fn one_that_runs_is_not_started_twice() {
 }
 
 #[tokio::test]
-async fn only_what_was_started_here_is_stopped_or_started() {
+async fn only_what_was_started_here_is_stopped() {
     let fake = FakeOllama::builder().start().await.unwrap();
     let hub = hub();
     let foreign = Arc::new(ResourceInstance::new(fake.addr().to_string()));
