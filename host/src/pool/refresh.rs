@@ -34,7 +34,8 @@ impl Core {
         }
     }
 
-    async fn refresh(self: &Arc<Self>, slot: &Arc<Slot>) {
+    /// Looks once.
+    pub(super) async fn refresh(self: &Arc<Self>, slot: &Arc<Slot>) {
         let seen = slot.notes.lock().look();
         let life = slot.condition.lock().life;
         let limit = self.settings.health.timeout;
