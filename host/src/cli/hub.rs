@@ -1,5 +1,7 @@
 //! `gleitzeit hub`: a hub's own verbs, on as many instances as they are about.
 
+use std::collections::BTreeMap;
+
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -124,12 +126,14 @@ fn list(verbs: &Value, terminal: &mut Terminal) {
     for (name, verb) in verbs.as_object().into_iter().flatten() {
         let positional = verb["positional"].as_str();
         let arguments = verb["arguments"]["properties"].as_object().into_iter().flatten();
-        let arguments: Vec<_> = arguments
+        let mut arguments: Vec<_> = arguments
             .map(|(argument, _)| match positional {
                 Some(first) if first == argument => argument.to_uppercase(),
                 _ => format!("{argument}=…"),
             })
             .collect();
+        // The one without a name is typed first.
+        arguments.sort_by_key(|argument| argument.ends_with('…'));
         let key = if verb["read_only"] == true { "any" } else { "admin" };
         let about = verb["description"].as_str().unwrap_or_default().to_owned();
         table.row(
@@ -144,7 +148,8 @@ fn list(verbs: &Value, terminal: &mut Terminal) {
 fn show(results: &Value, terminal: &mut Terminal) -> Exit {
     let mut exit = Exit::Ok;
     let mut table = Table::new(&["instance", "result", ""]);
-    for (instance, result) in results.as_object().into_iter().flatten() {
+    let sorted: BTreeMap<_, _> = results.as_object().into_iter().flatten().collect();
+    for (instance, result) in sorted {
         let (tone, word, detail) = match result.get("error") {
             Some(error) => {
                 let failure = Failure::of_error(error);
@@ -182,8 +187,8 @@ fn brief(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         Value::Object(map) => match map.get("status").and_then(Value::as_str) {
-            Some(status) if map.len() == 1 => status.to_owned(),
-            _ => value.to_string(),
+            Some(status) => status.to_owned(),
+            None => value.to_string(),
         },
         other => other.to_string(),
     }

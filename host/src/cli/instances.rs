@@ -38,7 +38,11 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
                 terminal.value(&instances);
             } else {
                 let rows = instances.as_array().map(Vec::as_slice).unwrap_or_default();
-                terminal.table(&status::instance_table(rows, None));
+                if rows.is_empty() {
+                    terminal.note("there are no instances: `gleitzeit status` shows the hubs");
+                } else {
+                    terminal.table(&status::instance_table(rows, None));
+                }
             }
             return Ok(Exit::Ok);
         }

@@ -12,7 +12,7 @@ use super::Failure;
 ///
 /// # Errors
 /// The filter is none.
-pub fn start(filter: Option<&str>, json: bool) -> Result<(), Failure> {
+pub(super) fn start(filter: Option<&str>, json: bool) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter.unwrap_or("info")).map_err(|error| {
         Failure::usage(format!("--log: {error}"))
             .hint("write a level (info), or directives: info,gleitzeit::pool=debug")
@@ -26,5 +26,7 @@ pub fn start(filter: Option<&str>, json: bool) -> Result<(), Failure> {
     } else {
         registry.with(layer.with_ansi(colour)).try_init()
     };
-    started.map_err(|error| Failure::usage(format!("logging is started already: {error}")))
+    // Where this process logs already, as under a test, that stands.
+    let _ = started;
+    Ok(())
 }

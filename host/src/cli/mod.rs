@@ -14,12 +14,13 @@ mod exit;
 mod global;
 mod hub;
 mod instances;
-pub mod logging;
+mod logging;
 mod methods;
 mod params;
 mod plugin;
 mod progress;
 mod schema;
+mod serve;
 mod status;
 mod table;
 mod terminal;
@@ -48,6 +49,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the host: load plugins, watch over every instance, answer requests, until a signal ends it
+    Serve,
     /// Call a method of a running host
     Call(call::Args),
     /// Show every hub and instance: whether a request would be sent there now, and why not
@@ -85,6 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Termina
     };
     terminal.json = cli.global.json;
     let result = match cli.command {
+        Command::Serve => serve::run(&cli.global, terminal),
         Command::Call(args) => block_on(call::run(args, &cli.global, terminal)),
         Command::Status(args) => block_on(status::run(args, &cli.global, terminal)),
         Command::Instances(args) => block_on(instances::run(args, &cli.global, terminal)),

@@ -135,7 +135,12 @@ fn hub_table(hubs: &[Value]) -> Table {
         .iter()
         .filter_map(|why| metrics[format!("refused_{why}")].as_u64())
         .sum();
-        let tone = if routable == 0 { Tone::Warning } else { Tone::Plain };
+        let tone = match (routable, instances.len()) {
+            (0, 0) => Tone::Faint,
+            (0, _) => Tone::Bad,
+            (routable, all) if routable < all => Tone::Warning,
+            _ => Tone::Plain,
+        };
         let plugin = [&hub["plugin"], &hub["version"]].map(|value| value.as_str().unwrap_or_default());
         table.row(
             tone,

@@ -9,6 +9,9 @@ use plugin_api::{Error, ErrorCode, Fault};
 
 use super::settings::SecretSource;
 
+/// Shorter keys of callers can be guessed; refused at start rather than regretted later.
+pub const SHORTEST_KEY: usize = 16;
+
 /// Larger files are not keys; reading stops here.
 const LARGEST: u64 = 64 << 10;
 
@@ -36,7 +39,7 @@ pub fn read(source: &SecretSource) -> Result<Secret, Error> {
     Ok(Secret::new(value))
 }
 
-fn read_file(path: &Path) -> Result<String, Error> {
+pub(super) fn read_file(path: &Path) -> Result<String, Error> {
     let shown = path.display();
     let cannot = |error: std::io::Error| refusal(format!("{shown} cannot be read: {error}"));
     let file = std::fs::File::open(path).map_err(cannot)?;

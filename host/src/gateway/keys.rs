@@ -10,10 +10,8 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::slots::Slots;
+use crate::config::secrets::SHORTEST_KEY;
 use crate::config::settings::KeySettings;
-
-/// Shorter keys can be guessed; refused at start rather than regretted later.
-const SHORTEST: usize = 16;
 
 /// A caller that is known, or anonymous where no keys are configured.
 #[derive(Debug, Clone)]
@@ -44,9 +42,9 @@ impl KeyRing {
         for key in settings {
             let secret = crate::config::secrets::read(&key.source)
                 .map_err(|error| refusal(&key.name, error.to_string()))?;
-            if secret.expose().len() < SHORTEST {
+            if secret.expose().len() < SHORTEST_KEY {
                 return Err(
-                    refusal(&key.name, format!("it has fewer than {SHORTEST} characters"))
+                    refusal(&key.name, format!("it has fewer than {SHORTEST_KEY} characters"))
                         .hint("make one with `openssl rand -hex 32`"),
                 );
             }

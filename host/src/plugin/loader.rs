@@ -41,10 +41,13 @@ pub(super) struct Limits {
 }
 
 impl Loader {
-    /// A loader with this host's state directory and limits.
+    /// A loader with this host's state directory and limits. Removes copies of earlier hosts that are not used
+    /// any more; blocks on the disk for as long as it takes to list a directory.
     pub fn new(host: &HostSettings) -> Self {
+        let generations = Generations::new(&host.state_dir);
+        generations.sweep();
         Self {
-            generations: Generations::new(&host.state_dir),
+            generations,
             crashes: Crashes::new(&host.state_dir),
             limits: Limits {
                 construct: host.construct_timeout,

@@ -4,10 +4,12 @@
 //! same name is not seen by the system's loader, which goes by names. So what is opened is always a private copy
 //! whose name is its content.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, Seek};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::hash::{ContentHash, CopyError, copy_hashed};
 use super::refusal::{Reason, Refusal};
@@ -19,6 +21,11 @@ use super::verify::{self, Examined, Verified};
 const PRIVATE_DIRECTORY: u32 = 0o700;
 /// A copy is never written again.
 const PRIVATE_COPY: u32 = 0o500;
+
+/// What a copy's name begins with until it is whole.
+const PART: &str = ".part-";
+/// After so long without being staged again, a copy is one that no host will open.
+const UNUSED: Duration = Duration::from_hours(24);
 
 /// A plugin in a private copy: the bytes that were examined are the bytes that were hashed are the bytes that
 /// will be opened.
@@ -71,6 +78,26 @@ impl Generations {
         &self.directory
     }
 
+    /// Removes the copies that nobody has staged for a day, and what was left half-written. Blocks on the disk.
+    ///
+    /// Every start stages anew what it loads, so an older copy is one that no host will open. Where one still
+    /// runs it, its code stays mapped without a name. What cannot be removed is left; it only takes room.
+    pub fn sweep(&self) {
+        let Ok(entries) = self.directory.read_dir() else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let unused = |metadata: Metadata| {
+                let age = metadata.modified().ok().and_then(|staged| staged.elapsed().ok());
+                metadata.is_file() && age.is_some_and(|age| age > UNUSED)
+            };
+            if is_ours(&entry.file_name()) && entry.metadata().is_ok_and(unused) {
+                tracing::debug!(target: "gleitzeit::plugin", path = %entry.path().display(), "copy removed");
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Copies a verified file to where nobody else can change it, and examines the copy again. Blocks on the
     /// disk, for the whole file.
     ///
@@ -111,7 +138,7 @@ impl Generations {
         };
         // Removed again by being dropped, whatever goes wrong from here on.
         let mut part = tempfile::Builder::new()
-            .prefix(".part-")
+            .prefix(PART)
             .tempfile_in(&directory)
             .map_err(staging)?;
         let (hash, length) = copy_hashed(&mut original, part.as_file_mut()).map_err(|error| match error {
@@ -157,6 +184,15 @@ impl Generations {
             .map_err(|refusal| staging(format!("{}: {}", refusal.path.display(), refusal.reason)))?;
         Ok(directory)
     }
+}
+
+/// Whether a file in the directory was put there by [`Generations::stage`].
+fn is_ours(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let whole = name
+        .strip_suffix(".so")
+        .is_some_and(|hash| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    whole || name.starts_with(PART)
 }
 
 fn examine_copy(copy: &mut File) -> Result<Examined, Reason> {

@@ -162,3 +162,28 @@ fn finding<'a>(findings: &'a Value, what: &str) -> &'a Value {
         .find(|finding| finding["what"] == what)
         .unwrap()
 }
+
+#[test]
+fn serve_starts_nothing_where_the_settings_are_wrong() {
+    let ran = files("[host]\nautolod = true")
+        .run(&["--log", "off", "serve"])
+        .ended(Exit::Usage);
+    assert!(ran.err.contains("did you mean `autoload`?"), "{}", ran.err);
+    assert!(ran.out.is_empty());
+}
+
+#[test]
+fn serve_says_that_its_address_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let ran = files(&format!("[host]\nlisten = \"{address}\"")).run(&["--log", "off", "serve"]);
+    assert_ne!(ran.exit, Exit::Ok);
+    assert!(ran.err.contains(&address.to_string()), "{}", ran.err);
+}
+
+#[test]
+fn serve_says_what_is_wrong_with_a_log_filter() {
+    files("[host]")
+        .run(&["--log", "a=b=c", "serve"])
+        .ended(Exit::Usage);
+}

@@ -17,17 +17,3 @@ pub(in crate::config) fn not_writable_by_others(path: &Path, metadata: &Metadata
             .help(format!("chmod o-w {shown}")),
     )
 }
-
-/// Refuses a secret that others may read.
-pub(super) fn not_readable_by_others(path: &Path, metadata: &Metadata) -> Result<(), Mistake> {
-    let mode = metadata.permissions().mode();
-    if mode & 0o007 == 0 {
-        return Ok(());
-    }
-    let shown = path.display();
-    Err(Mistake::new(format!(
-        "`{shown}` holds a secret, and others may read it (mode {:o})",
-        mode & 0o777
-    ))
-    .help(format!("chmod 600 {shown}")))
-}

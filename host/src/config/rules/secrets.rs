@@ -6,11 +6,9 @@ use serde_json::Value;
 
 use crate::config::diagnostics::Mistake;
 use crate::config::draft::Facts;
+use crate::config::secrets::{self, SHORTEST_KEY};
 use crate::config::settings::SecretSource;
 use crate::config::tree::{Step, steps};
-
-/// Shorter keys can be guessed.
-const SHORTEST_KEY: usize = 16;
 
 /// Checks the callers' keys, the named secrets, and the keys that instances are given.
 pub(super) fn check(facts: &Facts<'_>, mistakes: &mut Vec<Mistake>) {
@@ -90,20 +88,13 @@ fn read_variable(facts: &Facts<'_>, variable: &str) -> Result<String, Mistake> {
 
 fn read_file(file: &Path) -> Result<String, Mistake> {
     let shown = file.display();
-    let unreadable = |error: std::io::Error| {
-        Mistake::new(format!("the secret in `{shown}` cannot be read: {error}")).help(format!(
-            "write it there, readable by nobody else: install -m 600 /dev/stdin {shown}"
-        ))
-    };
-    let metadata = std::fs::metadata(file).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(Mistake::new(format!("`{shown}` is not a file"))
-            .help("name a file whose contents are the secret"));
-    }
-    super::files::not_readable_by_others(file, &metadata)?;
-    let text = std::fs::read_to_string(file).map_err(unreadable)?;
+    let text = secrets::read_file(file).map_err(|error| {
+        let help =
+            format!("write the secret there, readable by nobody else: install -m 600 /dev/stdin {shown}");
+        Mistake::new(error.message).help(error.hint.unwrap_or(help))
+    })?;
     if text.trim().is_empty() {
-        return Err(Mistake::new(format!("`{shown}` is empty")).help("write the secret into it"));
+        return Err(Mistake::new(format!("{shown} is empty")).help("write the secret into it"));
     }
     Ok(text)
 }

@@ -1,6 +1,8 @@
 //! What a file may leave out because manifests know it.
 
-use super::fixture::file;
+use serde_json::json;
+
+use super::fixture::{file, manifests};
 use crate::config::settings::HubBinding;
 
 fn ordered(names: &[&str]) -> HubBinding {
@@ -66,4 +68,28 @@ fn without_manifests_bindings_stay_open() {
     let settings = file("[providers.toy]").load_alone().unwrap();
     assert_eq!(settings.providers[0].hubs, HubBinding::ByManifest);
     assert_eq!(settings.providers[0].plugin, "toy-provider");
+}
+
+#[test]
+fn a_mistake_in_a_manifest_is_shown_as_the_manifests() {
+    let mut manifests = manifests();
+    let hub = manifests.get_mut("gadget-hub").unwrap().hub.as_mut().unwrap();
+    hub.defaults = json!({ "strategy": "fastest" });
+    hub.config = json!({ "type": 7 });
+    let said = file("[hubs.gadget]")
+        .load_with(&manifests)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("the manifest of gadget-hub"), "{said}");
+    assert!(said.contains("the plugin's schema is not valid"), "{said}");
+}
+
+#[test]
+fn a_plugin_that_is_there_and_was_refused_is_told_as_that() {
+    let refused = [("lost-hub".to_owned(), "lost.so: writable by others".to_owned())];
+    let fixture = file("[hubs.lost]");
+    let draft = fixture.draft().with_refused(refused.into());
+    let said = draft.finish(Some(&manifests())).unwrap_err().to_string();
+    assert!(said.contains("the plugin `lost-hub` was refused"), "{said}");
+    assert!(said.contains("writable by others"), "{said}");
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use plugin_api::manifest::Manifest;
 use tempfile::TempDir;
 
-use crate::config::{self, Diagnostics, Manifests, Settings, Sources};
+use crate::config::{self, Diagnostics, Draft, Manifests, Settings, Sources};
 
 /// A directory, an environment and flags to read settings from.
 pub(super) struct Fixture {
@@ -55,7 +55,17 @@ impl Fixture {
 
     /// Reads and checks with the manifests of the test's plugins.
     pub(super) fn load(&self) -> Result<Settings, Diagnostics> {
-        config::read(&self.sources).finish(Some(&manifests()))
+        self.load_with(&manifests())
+    }
+
+    /// Reads and checks with these manifests.
+    pub(super) fn load_with(&self, manifests: &Manifests) -> Result<Settings, Diagnostics> {
+        self.draft().finish(Some(manifests))
+    }
+
+    /// Reads, without checking.
+    pub(super) fn draft(&self) -> Draft {
+        config::read(&self.sources)
     }
 
     /// Reads and checks without any manifests.

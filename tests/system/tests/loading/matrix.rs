@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use gleitzeit::config::settings::HubSettings;
-use gleitzeit::plugin::Refusal;
 use gleitzeit::plugin::driver::ControlItem;
+use gleitzeit::plugin::{Loader, Refusal};
 use plugin_api::{Context, ResourceInstance};
 use serde_json::{Value, json};
 use system::plugins::matrix;
@@ -78,9 +78,13 @@ async fn a_plugin_of_any_of_them_works_on_this_host() {
 
 #[tokio::test]
 async fn acceptance_does_not_depend_on_the_order() {
+    let yard = yard();
+    let catalogue = yard.scan();
     for order in orders() {
-        let yard = yard();
-        let (catalogue, loader) = (yard.scan(), yard.loader());
+        let mut settings = yard.settings();
+        // Another private copy is another library to the system, so that each order begins from nothing.
+        settings.state_dir = yard.root().join(order.join("-"));
+        let loader = Loader::new(&settings);
         for variant in order {
             let entry = catalogue.get(&format!("matrix-{variant}")).unwrap();
             let accepted = loader.load(entry).await.is_ok();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
 
 use gleitzeit::plugin::stage::Generations;
 use system::plugins::plugin;
@@ -126,5 +127,37 @@ fn a_state_directory_below_one_that_others_may_write_is_refused() {
     assert!(
         refusal.to_string().contains("others may write to it (mode 0777)"),
         "{refusal}"
+    );
+}
+
+#[test]
+fn copies_that_nobody_has_staged_for_a_day_are_removed() {
+    const DAY: Duration = Duration::from_hours(24);
+    let yard = Yard::new();
+    yard.drop_in("a.so", &Elf::of(&plugin("zoo-good")).0);
+    let catalogue = yard.scan();
+    let generations = Generations::new(&yard.state());
+    let staged = generations
+        .stage(catalogue.get("zoo-good").unwrap().verified())
+        .unwrap();
+    let directory = staged.copy().parent().unwrap();
+    let old = format!("{}.so", "0123456789abcdef".repeat(4));
+    for (name, age) in [
+        (old.as_str(), 2 * DAY),
+        (".part-abc", 2 * DAY),
+        ("keep.so", 2 * DAY),
+        (".part-new", DAY / 2),
+    ] {
+        let file = fs::File::create(directory.join(name)).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    }
+    generations.sweep();
+    assert_eq!(
+        yard.staged(),
+        [
+            ".part-new".to_owned(),
+            format!("{}.so", staged.hash()),
+            "keep.so".to_owned()
+        ]
     );
 }

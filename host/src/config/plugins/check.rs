@@ -1,161 +1,17 @@
-//! What plugins' manifests add: defaults, hubs that providers ask for, and checks of plugins' own settings.
-
-use std::collections::BTreeMap;
+//! Checks everything in the settings that only manifests can judge.
 
 use plugin_api::manifest::{HubManifest, Manifest, ProviderManifest};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::diagnostics::Mistake;
-use super::draft::Facts;
-use super::settings::{HubBinding, Settings};
-use super::source::{Place, SourceMap};
-use super::tree::{Entry, Kind, Node, Step, steps};
-use super::{nearest, validate};
-
-/// Manifests by plugin id.
-pub type Manifests = BTreeMap<String, Manifest>;
-
-/// The plugin of a hub that names none.
-pub(super) fn hub_plugin(name: &str) -> String {
-    with_suffix(name, "-hub")
-}
-
-/// The plugin of a provider that names none.
-pub(super) fn provider_plugin(name: &str) -> String {
-    with_suffix(name, "-provider")
-}
-
-fn with_suffix(name: &str, suffix: &str) -> String {
-    if name.ends_with(suffix) {
-        name.to_owned()
-    } else {
-        format!("{name}{suffix}")
-    }
-}
-
-/// Writes out the plugins that are only implied.
-pub(super) fn name_plugins(settings: &mut Settings) {
-    for hub in settings.hubs.iter_mut().filter(|hub| hub.plugin.is_empty()) {
-        hub.plugin = hub_plugin(&hub.name);
-    }
-    for provider in settings
-        .providers
-        .iter_mut()
-        .filter(|provider| provider.plugin.is_empty())
-    {
-        provider.plugin = provider_plugin(&provider.name);
-    }
-}
-
-/// Adds what the file leaves to the manifests: with `autoload`, every plugin it does not name; for a provider
-/// without `hubs`, the hubs that its manifest asks for, and those that are not configured as well.
-pub(super) fn complete(tree: &mut Node, manifests: &Manifests, sources: &mut SourceMap) {
-    let place = sources.add("plugins' manifests", "");
-    let autoload = tree.at(&steps!["host", "autoload"]).map(Node::to_json) == Some(Value::Bool(true));
-    if autoload {
-        for (id, manifest) in manifests {
-            if manifest.hub.is_some() && !hubs(tree).iter().any(|(_, plugin)| plugin == id) {
-                add(
-                    tree,
-                    "hubs",
-                    short_name(id, "-hub"),
-                    json!({ "plugin": id }),
-                    &place,
-                );
-            }
-            if manifest.provider.is_some() && !providers(tree).iter().any(|(_, plugin)| plugin == id) {
-                add(
-                    tree,
-                    "providers",
-                    short_name(id, "-provider"),
-                    json!({ "plugin": id }),
-                    &place,
-                );
-            }
-        }
-    }
-    for (name, plugin) in providers(tree) {
-        let provider = manifests
-            .get(&plugin)
-            .and_then(|manifest| manifest.provider.as_ref());
-        let bound = tree.at(&steps!["providers", &name, "hubs"]).is_some();
-        let Some(provider) = provider.filter(|provider| !bound && !provider.requires.is_empty()) else {
-            continue;
-        };
-        let wanted = wanted_hubs(tree, provider, manifests, &place);
-        if !wanted.is_empty()
-            && let Some(Kind::Table(entries)) = table_mut(tree, &["providers", &name])
-        {
-            entries.push(Entry {
-                name: "hubs".to_owned(),
-                key: place.clone(),
-                node: Node::from_json(&json!(wanted), &place),
-            });
-        }
-    }
-}
-
-/// The hubs a provider asks for, in its order of preference. A kind that no configured hub provides is provided
-/// by every plugin there is for it.
-fn wanted_hubs(
-    tree: &mut Node,
-    provider: &ProviderManifest,
-    manifests: &Manifests,
-    place: &Place,
-) -> Vec<String> {
-    let provides = |plugin: &str, kind: &str| {
-        let hub = manifests.get(plugin).and_then(|manifest| manifest.hub.as_ref());
-        hub.is_some_and(|hub| hub.provides == kind)
-    };
-    let mut wanted = Vec::new();
-    for kind in &provider.requires {
-        if !hubs(tree).iter().any(|(_, plugin)| provides(plugin, kind)) {
-            for id in manifests.keys().filter(|id| provides(id, kind)) {
-                add(
-                    tree,
-                    "hubs",
-                    short_name(id, "-hub"),
-                    json!({ "plugin": id }),
-                    place,
-                );
-            }
-        }
-        let now = hubs(tree)
-            .into_iter()
-            .filter(|(_, plugin)| provides(plugin, kind))
-            .map(|(name, _)| name);
-        for name in now {
-            if !wanted.contains(&name) {
-                wanted.push(name);
-            }
-        }
-    }
-    wanted
-}
-
-/// Lays each hub's defaults, as its manifest has them, under what is written.
-pub(super) fn lay_defaults(tree: &mut Node, manifests: &Manifests, sources: &mut SourceMap) {
-    for (name, plugin) in hubs(tree) {
-        let hub = manifests.get(&plugin).and_then(|manifest| manifest.hub.as_ref());
-        let Some(defaults) = hub
-            .map(|hub| &hub.defaults)
-            .filter(|defaults| defaults.is_object())
-        else {
-            continue;
-        };
-        let text = serde_json::to_string_pretty(defaults).unwrap_or_default();
-        let place = sources.add(format!("the manifest of {plugin}"), &text);
-        let defaults = Node::from_json(defaults, &place);
-        if let Some(Kind::Table(hubs)) = table_mut(tree, &["hubs"])
-            && let Some(hub) = hubs.iter_mut().find(|entry| entry.name == name)
-        {
-            hub.node.underlay(&defaults);
-        }
-    }
-}
+use super::Manifests;
+use crate::config::diagnostics::Mistake;
+use crate::config::draft::Facts;
+use crate::config::settings::HubBinding;
+use crate::config::tree::{Kind, Node, Step, steps};
+use crate::config::{nearest, validate};
 
 /// Checks everything that depends on manifests.
-pub(super) fn check(facts: &Facts<'_>, manifests: &Manifests, mistakes: &mut Vec<Mistake>) {
+pub(in crate::config) fn check(facts: &Facts<'_>, manifests: &Manifests, mistakes: &mut Vec<Mistake>) {
     for hub in &facts.settings.hubs {
         let base = steps!["hubs", &hub.name];
         let Some(manifest) = find(facts, manifests, &base, &hub.plugin, mistakes) else {
@@ -369,50 +225,6 @@ fn check_kinds(
             );
         }
     }
-}
-
-/// Names of hubs and the ids of their plugins.
-fn hubs(tree: &Node) -> Vec<(String, String)> {
-    components(tree, "hubs", hub_plugin)
-}
-
-/// Names of providers and the ids of their plugins.
-fn providers(tree: &Node) -> Vec<(String, String)> {
-    components(tree, "providers", provider_plugin)
-}
-
-fn components(tree: &Node, table: &str, implied: fn(&str) -> String) -> Vec<(String, String)> {
-    let entries = tree.at(&steps![table]).map(Node::entries).unwrap_or_default();
-    entries
-        .iter()
-        .map(|entry| {
-            let written = entry.node.entry("plugin").and_then(|entry| entry.node.as_str());
-            let plugin = written.map_or_else(|| implied(&entry.name), str::to_owned);
-            (entry.name.clone(), plugin)
-        })
-        .collect()
-}
-
-fn short_name<'a>(id: &'a str, suffix: &str) -> &'a str {
-    id.strip_suffix(suffix).unwrap_or(id)
-}
-
-/// Adds an entry, unless one of that name is there already.
-fn add(tree: &mut Node, table: &str, name: &str, value: Value, place: &Place) {
-    let mut over = Map::new();
-    over.insert(table.to_owned(), json!({ name: value }));
-    if tree.at(&steps![table, name]).is_none() {
-        tree.overlay(Node::from_json(&Value::Object(over), place));
-    }
-}
-
-fn table_mut<'a>(tree: &'a mut Node, keys: &[&str]) -> Option<&'a mut Kind> {
-    let mut kind = &mut tree.kind;
-    for key in keys {
-        let Kind::Table(entries) = kind else { return None };
-        kind = &mut entries.iter_mut().find(|entry| entry.name == *key)?.node.kind;
-    }
-    Some(kind)
 }
 
 fn length(facts: &Facts<'_>, at: &[Step]) -> usize {
