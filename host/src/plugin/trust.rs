@@ -6,6 +6,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Once;
 
 use super::refusal::{Reason, Refusal};
 
@@ -36,7 +37,7 @@ pub(super) fn file(metadata: &Metadata) -> Result<(), Reason> {
 /// Links are followed first, so it is the directory that really holds the file. Blocks on the disk.
 ///
 /// # Errors
-/// Somebody else owns one of them, or may write to it.
+/// Somebody else owns the directory, or may write to it or to one above.
 pub(super) fn directory(path: &Path) -> Result<(), Refusal> {
     let refuse = |at: &Path, reason| Refusal::new(at, reason);
     let real = path
@@ -46,15 +47,37 @@ pub(super) fn directory(path: &Path) -> Result<(), Refusal> {
         let metadata = at
             .metadata()
             .map_err(|error| refuse(at, Reason::unreadable(&error)))?;
-        owned(metadata.uid(), user()).map_err(|reason| refuse(at, reason))?;
-        // Above the directory itself a group may write: home directories of private groups are made so, and
-        // a shared one of everybody is safe where it is sticky.
-        let forbidden = match height {
-            0 => WRITABLE_BY_OTHERS,
-            _ if metadata.mode() & STICKY != 0 => 0,
-            _ => WRITABLE_BY_ALL,
+        let (owner, mode) = (metadata.uid(), metadata.mode());
+        let checked = if height == 0 {
+            owned(owner, user()).and_then(|()| unwritable(mode, WRITABLE_BY_OTHERS))
+        } else {
+            above(at, owner, mode)
         };
-        unwritable(metadata.mode(), forbidden).map_err(|reason| refuse(at, reason))?;
+        checked.map_err(|reason| refuse(at, reason))?;
+    }
+    Ok(())
+}
+
+/// A directory above the one that holds plugins.
+///
+/// A group may write to it, for home directories of private groups are made so; and everybody may where it is
+/// sticky. Somebody else may own it, as where a checkout of one user is run by root: who keeps plugins there has
+/// chosen to trust that user, and is told.
+fn above(at: &Path, owner: u32, mode: u32) -> Result<(), Reason> {
+    if mode & STICKY == 0 {
+        unwritable(mode, WRITABLE_BY_ALL)?;
+    }
+    if owned(owner, user()).is_err() {
+        // Once: every file below it would say the same.
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            tracing::warn!(
+                target: "gleitzeit::plugin",
+                directory = %at.display(),
+                owner,
+                "user {owner} could replace the plugins below a directory of theirs"
+            );
+        });
     }
     Ok(())
 }

@@ -74,11 +74,12 @@ fn a_plugin_of_another_major_version_of_the_api_is_refused() {
 
 #[test]
 fn a_plugin_for_another_kind_of_system_is_refused() {
+    let here = plugin_api::manifest::TARGET;
+    let elsewhere = format!("{}?", &here[..here.len() - 1]);
     edited(
-        "target = \"x86_64-unknown-linux-gnu\"",
-        "target = \"x86_64-unknown-linux-mus\"",
-        "FILE: built for target x86_64-unknown-linux-mus, expected x86_64-unknown-linux-gnu; rebuild it with \
-         --target x86_64-unknown-linux-gnu",
+        &format!("target = {here:?}"),
+        &format!("target = {elsewhere:?}"),
+        &format!("FILE: built for target {elsewhere}, expected {here}; rebuild it with --target {here}"),
     );
 }
 
