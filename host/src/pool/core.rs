@@ -40,8 +40,10 @@ pub(super) struct Core {
     pub(super) tasks: TaskTracker,
     /// Those of them that start and restart resources.
     pub(super) starters: TaskTracker,
-    /// Nobody gets an instance any more.
+    /// Nobody gets an instance any more. The token ends the loops; the flag is for requests, because asking the
+    /// token takes a lock.
     pub(super) closed: CancellationToken,
+    shut: AtomicBool,
     /// The configured instances have not been adopted yet, or the first discovery has not ended.
     booting: AtomicBool,
     /// The balancer's turns; one counter for the life of the pool.
@@ -81,6 +83,7 @@ impl Core {
             tasks: TaskTracker::new(),
             starters: TaskTracker::new(),
             closed: CancellationToken::new(),
+            shut: AtomicBool::new(false),
             booting: AtomicBool::new(true),
             turns: AtomicU64::new(0),
             settings,
@@ -109,8 +112,16 @@ impl Core {
     }
 
     /// Whether nobody gets an instance any more.
+    #[inline]
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.is_cancelled()
+        self.shut.load(Ordering::SeqCst)
+    }
+
+    /// From now on nobody gets an instance, and the loops end. Whether it was open until now.
+    pub(super) fn close(&self) -> bool {
+        let first = !self.shut.swap(true, Ordering::SeqCst);
+        self.closed.cancel();
+        first
     }
 
     /// Whether it is too early to say what there is.

@@ -54,7 +54,8 @@ pub(super) struct Demand<'a> {
     snapshot: &'a Snapshot,
     /// The capability's normalised name.
     name: Option<Cow<'a, str>>,
-    holders: Option<&'a Holders>,
+    /// Who holds it, and its name as the registry shares it.
+    known: Option<(&'a Arc<str>, &'a Holders)>,
     tags: Sets<'a>,
     dialects: Sets<'a>,
     features: Sets<'a>,
@@ -65,10 +66,10 @@ pub(super) struct Demand<'a> {
 impl<'a> Demand<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, requirement: &'a Requirement) -> Self {
         let name = requirement.capability.as_deref().map(normalise);
-        let holders = name
+        let known = name
             .as_ref()
-            .and_then(|name| snapshot.capabilities.get(name.as_ref()))
-            .map(|held| &**held);
+            .and_then(|name| snapshot.capabilities.get_key_value(name.as_ref()));
+        let known = known.map(|(name, holders)| (name, &**holders));
         let (mut tags, mut dialects, mut features) = (Sets::default(), Sets::default(), Sets::default());
         let mut impossible = false;
         for tag in &requirement.tags {
@@ -85,7 +86,7 @@ impl<'a> Demand<'a> {
             dialects.push(set);
         }
         impossible |= !requirement.dialects.is_empty() && dialects.few[0].is_none();
-        if let Some(holders) = holders {
+        if let Some((_, holders)) = known {
             for feature in &requirement.features {
                 features.push(holders.with_feature(feature));
             }
@@ -94,7 +95,7 @@ impl<'a> Demand<'a> {
             requirement,
             snapshot,
             name,
-            holders,
+            known,
             tags,
             dialects,
             features,
@@ -105,10 +106,10 @@ impl<'a> Demand<'a> {
     /// Whoever may be chosen, in principle.
     pub(super) fn group(&self) -> &'a Group {
         static NOBODY: std::sync::LazyLock<Group> = std::sync::LazyLock::new(Group::default);
-        match (&self.name, self.holders) {
+        match (&self.name, self.known) {
             _ if self.impossible => &NOBODY,
             (None, _) => &self.snapshot.everyone,
-            (Some(_), Some(holders)) => holders.group(),
+            (Some(_), Some((_, holders))) => holders.group(),
             (Some(_), None) if self.snapshot.fetching => &self.snapshot.everyone,
             (Some(_), None) => &NOBODY,
         }
@@ -123,12 +124,12 @@ impl<'a> Demand<'a> {
         if self.name.is_none() {
             return Some(Reach::Ready);
         }
-        let reach = self.holders.map_or(Reach::Absent, |held| {
+        let reach = self.known.map_or(Reach::Absent, |(_, held)| {
             held.reach(slot.place, &self.requirement.prefer)
         });
         match reach {
             Reach::Absent => self.snapshot.fetching.then_some(reach),
-            _ if self.holders.is_some_and(|held| held.has(slot.place)) => {
+            _ if self.known.is_some_and(|(_, held)| held.has(slot.place)) => {
                 self.features.all(slot.place).then_some(reach)
             }
             _ => Some(reach),
@@ -167,7 +168,7 @@ impl<'a> Demand<'a> {
 
     /// Whether the capability is there at this slot, and whether it is loaded as wished.
     pub(super) fn presence(&self, slot: &Slot) -> Presence {
-        let Some(holders) = self.holders else {
+        let Some((_, holders)) = self.known else {
             return if self.name.is_some() {
                 Presence::Absent
             } else {
@@ -185,13 +186,15 @@ impl<'a> Demand<'a> {
     /// The capability's normalised name, shared where the registry knows it.
     pub(super) fn shared_name(&self) -> Option<Arc<str>> {
         let name = self.name.as_ref()?;
-        let known = self.snapshot.capabilities.get_key_value(name.as_ref());
-        Some(known.map_or_else(|| name.as_ref().into(), |(known, _)| known.clone()))
+        Some(
+            self.known
+                .map_or_else(|| name.as_ref().into(), |(known, _)| known.clone()),
+        )
     }
 
     /// Whether some instance had the capability before it went away.
     pub(super) fn remembered(&self) -> bool {
-        self.holders.is_some_and(Holders::is_empty)
+        self.known.is_some_and(|(_, held)| held.is_empty())
     }
 
     /// Whether the hub has no instances.

@@ -14,6 +14,7 @@ use plugin_api::contract::time::Tick;
 use super::core::Core;
 use super::learn::Lesson;
 use super::slot::Slot;
+use super::tried::Tried;
 
 /// An instance held for one request. Dropping it releases it as [`Outcome::Cancelled`].
 ///
@@ -94,8 +95,11 @@ impl Lease {
 
     /// Its request has it now. Not to be called under a lock: it publishes.
     #[inline]
-    pub(super) fn hand_over(mut self) -> Self {
+    pub(super) fn hand_over(mut self, tried: &Tried) -> Self {
         self.handed_over = true;
+        if tried.is_empty() {
+            self.core.budget.deposit();
+        }
         if let Some(transition) = self.transition.take() {
             self.core.breaker_changed(&self.slot, transition);
         }

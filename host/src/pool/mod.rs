@@ -202,14 +202,11 @@ impl Pool {
         if self.core.is_closed() {
             return Some(Err(self.core.refused(Refusal::Closed)));
         }
-        if tried.is_empty() {
-            self.core.budget.deposit();
-        }
         if self.core.queue.waiting() > 0 {
             return None;
         }
         match pick(&self.core, requirement, tried, 0) {
-            Picked::Lease(lease) => Some(Ok(lease.hand_over())),
+            Picked::Lease(lease) => Some(Ok(lease.hand_over(tried))),
             Picked::Busy | Picked::Nobody => None,
         }
     }

@@ -21,6 +21,14 @@ const DISCOVERY_LIMIT: Duration = Duration::from_secs(30);
 impl Core {
     /// Takes over the configured instances, then looks for others from time to time, until the pool is closed.
     pub(super) async fn populate(self: Arc<Self>) {
+        let closed = self.closed.clone();
+        tokio::select! {
+            () = closed.cancelled() => {}
+            () = self.keep_populated() => {}
+        }
+    }
+
+    async fn keep_populated(self: Arc<Self>) {
         self.adopt_configured().await;
         self.discover().await;
         self.booted();
@@ -30,10 +38,8 @@ impl Core {
                 .clock
                 .now()
                 .after(interval.mul_f64(0.9 + 0.2 * fastrand::f64()));
-            tokio::select! {
-                () = self.closed.cancelled() => return,
-                () = self.clock.sleep_until(next) => self.discover().await,
-            }
+            self.clock.sleep_until(next).await;
+            self.discover().await;
         }
     }
 
@@ -57,12 +63,11 @@ impl Core {
     }
 
     async fn discover(self: &Arc<Self>) {
-        let limit = DISCOVERY_LIMIT;
-        let found = tokio::select! {
-            found = bounded(limit, "discover", |context| self.driver.discover(context)) => found,
-            () = self.closed.cancelled() => return,
-        };
-        match found {
+        match bounded(DISCOVERY_LIMIT, "discover", |context| {
+            self.driver.discover(context)
+        })
+        .await
+        {
             Ok(found) => self.take_discovered(found),
             // What was found before stays: not being able to look is no sign of absence.
             Err(error) => {
@@ -101,9 +106,7 @@ impl Core {
             }
         }
         self.add(newcomers);
-        for slot in discovered.iter().filter(|slot| !present.contains(&*slot.id)) {
-            self.let_go(slot, Leaving::Vanished);
-        }
+        self.let_go(discovered.iter().filter(|slot| !present.contains(&*slot.id)));
     }
 
     /// Registers instances and begins to look after them.
@@ -130,37 +133,48 @@ impl Core {
         }
     }
 
-    /// Drains an instance, and removes it once it is empty.
-    pub(super) fn let_go(self: &Arc<Self>, slot: &Arc<Slot>, why: Leaving) {
-        let mut news = false;
-        let change = slot.change(|condition| {
-            news = condition.leaving.is_none();
-            condition.leaving = Some(why);
-        });
-        if let Some(change) = change {
-            self.state_changed(slot, change);
-        }
-        if news {
-            let (core, slot) = (self.clone(), slot.clone());
-            self.spawn(async move {
-                slot.empty().await;
-                if slot.condition.lock().leaving.is_some() {
-                    core.remove(&slot);
-                }
+    /// Drains instances that have vanished, and removes each once it is empty: those that are idle together, because
+    /// every removal makes the index anew.
+    fn let_go<'a>(self: &Arc<Self>, vanished: impl Iterator<Item = &'a Arc<Slot>>) {
+        let mut idle = Vec::new();
+        for slot in vanished {
+            let mut news = false;
+            let change = slot.change(|condition| {
+                news = condition.leaving.is_none();
+                condition.leaving = Some(Leaving::Vanished);
             });
+            if let Some(change) = change {
+                self.state_changed(slot, change);
+            }
+            if slot.gate.read().in_flight == 0 {
+                idle.push(slot.clone());
+            } else if news {
+                self.spawn(self.clone().remove_when_empty(slot.clone()));
+            }
+        }
+        self.remove(&idle);
+    }
+
+    async fn remove_when_empty(self: Arc<Self>, slot: Arc<Slot>) {
+        tokio::select! {
+            () = slot.empty() => {}
+            () = slot.retired.cancelled() => return,
+        }
+        // It may have been found again meanwhile.
+        if slot.condition.lock().leaving.is_some() {
+            self.remove(&[slot]);
         }
     }
 
-    /// Takes an instance out. Its numbers stay in the hub's totals.
-    pub(super) fn remove(self: &Arc<Self>, slot: &Arc<Slot>) {
-        if !self
-            .registry
-            .unregister(std::slice::from_ref(slot), self.clock.now())
-        {
+    /// Takes instances out. Their numbers stay in the hub's totals.
+    pub(super) fn remove(self: &Arc<Self>, slots: &[Arc<Slot>]) {
+        if slots.is_empty() {
             return;
         }
-        self.metrics.retire(&slot.metrics.snapshot());
-        self.emit(kind::INSTANCE_UNREGISTERED, Some(slot), Value::Null);
+        for slot in self.registry.unregister(slots, self.clock.now()) {
+            self.metrics.retire(&slot.metrics.snapshot());
+            self.emit(kind::INSTANCE_UNREGISTERED, Some(slot), Value::Null);
+        }
         self.reconsider();
     }
 }

@@ -17,8 +17,7 @@ impl Core {
     /// Closes the pool, waits for leases until the deadline, stops what the hub started, ends the loops. A second
     /// call waits for the same.
     pub(super) async fn shut_down(self: Arc<Self>, deadline: Instant) {
-        let first = !self.is_closed();
-        self.closed.cancel();
+        let first = self.close();
         self.reconsider();
         let slots = self.registry.all();
         for slot in &slots {
@@ -38,9 +37,7 @@ impl Core {
                 .map(|slot| self.stop(slot)),
         )
         .await;
-        for slot in &slots {
-            self.remove(slot);
-        }
+        self.remove(&slots);
         self.tasks.close();
         self.tasks.wait().await;
         if first {

@@ -114,7 +114,7 @@ impl Core {
                 );
                 return Err(Error::plugin(message));
             };
-            self.remove(slot);
+            self.remove(std::slice::from_ref(slot));
             return Ok(new);
         }
         // Nothing that was learnt of the last life is true of this one.

@@ -70,6 +70,7 @@ pub(super) struct Granted {
 pub(super) struct Waiting {
     core: Arc<Core>,
     ticket: Ticket,
+    tried: Tried,
     answer: oneshot::Receiver<Answer>,
 }
 
@@ -91,7 +92,6 @@ impl Queue {
     /// How many wait. After something was made free, this is what tells whether anybody cares.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
-        fence(Ordering::SeqCst);
         self.waiting.load(Ordering::SeqCst)
     }
 
@@ -206,6 +206,7 @@ impl Core {
         Ok(Waiting {
             core: self.clone(),
             ticket: joined?,
+            tried: *tried,
             answer,
         })
     }
@@ -298,7 +299,7 @@ impl Waiting {
     /// The answer. Cancel safe.
     pub(super) async fn answer(&mut self) -> Result<Lease, Refusal> {
         match (&mut self.answer).await {
-            Ok(Ok(granted)) => Ok(self.core.claim(granted)),
+            Ok(Ok(granted)) => Ok(self.core.claim(granted, &self.tried)),
             Ok(Err(refusal)) => Err(refusal),
             // The sender lives in the queue until it is used, so the queue is gone.
             Err(_) => Err(Refusal::Closed),
@@ -308,20 +309,20 @@ impl Waiting {
     /// The answer, if it is there already.
     pub(super) fn try_answer(&mut self) -> Option<Result<Lease, Refusal>> {
         match self.answer.try_recv() {
-            Ok(answer) => Some(answer.map(|granted| self.core.claim(granted))),
+            Ok(answer) => Some(answer.map(|granted| self.core.claim(granted, &self.tried))),
             Err(_) => None,
         }
     }
 }
 
 impl Core {
-    fn claim(&self, granted: Granted) -> Lease {
+    fn claim(&self, granted: Granted, tried: &Tried) -> Lease {
         let Granted { mut lease, queued } = granted;
         if !queued.is_zero() {
             self.metrics.waited(queued);
         }
         lease.waited(queued, self.clock.now());
-        lease.hand_over()
+        lease.hand_over(tried)
     }
 }
 

@@ -4,7 +4,7 @@ mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -123,15 +123,14 @@ impl Registry {
         added
     }
 
-    /// Takes slots out. Requests that hold them are told; nobody else gets them. Whether any was still there.
-    pub(super) fn unregister(&self, slots: &[Arc<Slot>], now: Tick) -> bool {
+    /// Takes slots out. Requests that hold them are told; nobody else gets them. Answers those that were still there.
+    pub(super) fn unregister<'a>(&self, slots: &'a [Arc<Slot>], now: Tick) -> Vec<&'a Arc<Slot>> {
         let mut writer = self.writer.lock();
         let mut next = Snapshot::clone(&self.load());
         let mut by_id = HashMap::clone(&next.by_id);
-        let before = by_id.len();
+        let mut removed = Vec::new();
         for slot in slots {
-            let known = by_id.get(&slot.id).is_some_and(|known| known.key == slot.key);
-            if !known || !slot.gate.close(Closed::REMOVED) {
+            if !slot.gate.close(Closed::REMOVED) {
                 continue;
             }
             by_id.remove(&slot.id);
@@ -139,11 +138,11 @@ impl Registry {
             writer.free.push(slot.place);
             slot.retired.cancel();
             slot.lose();
+            removed.push(slot);
         }
         if next.capabilities.len() > REMEMBERED {
             next.capabilities.retain(|_, holders| !holders.is_empty());
         }
-        let removed = by_id.len() < before;
         next.by_id = by_id.into();
         next.list_everyone();
         self.publish(&mut writer, next, now);
@@ -261,6 +260,8 @@ impl Registry {
             writer.listed.insert(name, now);
         }
         self.snapshot.store(Arc::new(next));
+        // Whoever published looks next whether somebody waits for what is new; see the queue's promise.
+        fence(Ordering::SeqCst);
     }
 }
 
@@ -280,3 +281,6 @@ fn by_name(capabilities: &[Capability]) -> BTreeMap<std::borrow::Cow<'_, str>, &
         .map(|capability| (normalise(&capability.name), capability))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

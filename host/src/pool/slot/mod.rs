@@ -320,7 +320,11 @@ impl Slot {
     /// Whether somebody has looked at it, or has tried to.
     pub(super) fn looked_at(&self) -> bool {
         let condition = self.condition.lock();
-        condition.phase != Phase::Starting && condition.health.last_probe().is_some()
+        match condition.phase {
+            Phase::Starting => false,
+            Phase::Serving => condition.health.last_probe().is_some(),
+            Phase::Stopping | Phase::Stopped | Phase::Failed(_) => true,
+        }
     }
 
     /// How the hub came by it.

@@ -2,6 +2,7 @@
 
 mod back_pressure;
 mod breaker;
+mod chaos;
 mod drain;
 mod health;
 mod leases;
@@ -12,4 +13,5 @@ mod residency;
 mod shutdown;
 mod starting;
 mod status;
+mod threads;
 mod waiting;
