@@ -59,12 +59,12 @@ pub(crate) fn build(packages: &[&str], release: bool) -> anyhow::Result<Built> {
         let Some(name) = message["target"]["name"].as_str() else {
             continue;
         };
-        let library = message["filenames"]
+        let mut files = message["filenames"]
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_str);
-        let library = library.filter(|file| file.ends_with(".so")).next_back();
+        let library = files.rfind(|file| file.ends_with(".so"));
         if let Some(file) = message["executable"].as_str().or(library) {
             built.insert(name.to_owned(), PathBuf::from(file));
         }
