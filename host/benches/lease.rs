@@ -40,7 +40,7 @@ impl HubDriver for Hub {
                 let mut instance = ResourceInstance::new(format!("instance-{number}"));
                 instance.dialects = vec!["plain".into()];
                 instance.max_concurrent = Some(4);
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     instance.tags.insert("even".into());
                 }
                 instance.capabilities = vec![Capability {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod dispatch;
 pub mod gateway;
 pub mod manager;
+mod misfit;
 pub mod plugin;
 pub mod pool;
 pub mod run;

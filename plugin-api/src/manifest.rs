@@ -215,10 +215,6 @@ pub struct Relay {
     pub done_text: Option<String>,
     /// Where the model's name stands.
     pub model: Option<String>,
-    /// Where tokens read are counted.
-    pub input_tokens: Vec<String>,
-    /// Where tokens written are counted.
-    pub output_tokens: Vec<String>,
     /// Statuses that mean "not here, perhaps elsewhere": the capability is gone from this instance.
     pub elsewhere: Vec<u16>,
 }

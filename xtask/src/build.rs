@@ -27,6 +27,14 @@ impl Built {
     }
 }
 
+impl Built {
+    /// Writes the list of what was built, for tests that load and run it.
+    pub(crate) fn write(&self, to: &Path) -> anyhow::Result<()> {
+        std::fs::write(to, serde_json::to_vec(&self.0)?)
+            .with_context(|| format!("cannot write {}", to.display()))
+    }
+}
+
 /// Builds packages; `release` is the fast profile.
 pub(crate) fn build(packages: &[&str], release: bool) -> anyhow::Result<Built> {
     let mut command = shell::cargo();
@@ -51,12 +59,12 @@ pub(crate) fn build(packages: &[&str], release: bool) -> anyhow::Result<Built> {
         let Some(name) = message["target"]["name"].as_str() else {
             continue;
         };
-        let library = message["filenames"]
+        let mut files = message["filenames"]
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_str);
-        let library = library.filter(|file| file.ends_with(".so")).next_back();
+        let library = files.rfind(|file| file.ends_with(".so"));
         if let Some(file) = message["executable"].as_str().or(library) {
             built.insert(name.to_owned(), PathBuf::from(file));
         }

@@ -10,7 +10,8 @@ const PARTS: [&str; 2] = ["gleitzeit", "gleitzeit-fakes"];
 /// Builds what tests need, prepares the real engine, runs everything.
 pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
     let packages: Vec<_> = build::PLUGINS.into_iter().chain(PARTS).collect();
-    build::build(&packages, false)?;
+    let list = shell::root().join("target/prebuilt.json");
+    build::build(&packages, false)?.write(&list)?;
     prepare_engine()?;
     let tests: &[&str] = if shell::has("cargo-nextest") {
         &["nextest", "run", "--workspace", "--no-fail-fast"]
@@ -24,7 +25,12 @@ pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
             "--no-fail-fast",
         ]
     };
-    shell::run(shell::cargo().args(tests).args(filter))?;
+    shell::run(
+        shell::cargo()
+            .env("GLEITZEIT_PREBUILT", &list)
+            .args(tests)
+            .args(filter),
+    )?;
     if filter.is_none() {
         shell::run(shell::cargo().args(["test", "--quiet", "--doc", "--workspace"]))?;
     }

@@ -9,6 +9,7 @@ use plugin_api::manifest;
 use plugin_api::{Error, ErrorCode, Fault};
 
 use crate::manager::ProviderEntry;
+use crate::misfit::misfits;
 
 /// One route of a provider.
 pub struct RouteEntry {
@@ -208,13 +209,7 @@ impl MethodEntry {
         let Some(validator) = &self.validator else {
             return Ok(());
         };
-        let mistakes: Vec<_> = validator
-            .iter_errors(params)
-            .map(|error| match error.instance_path().as_str() {
-                "" => error.to_string(),
-                place => format!("{}: {error}", place.trim_start_matches('/').replace('/', ".")),
-            })
-            .collect();
+        let mistakes = misfits(validator, params);
         if mistakes.is_empty() {
             return Ok(());
         }

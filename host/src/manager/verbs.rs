@@ -10,6 +10,7 @@ use plugin_api::{Context, Error, ErrorCode, Fault, ResourceInstance};
 use serde_json::{Map, Value, json};
 
 use super::{HubEntry, Manager, list};
+use crate::misfit::misfits;
 use crate::plugin::driver::ControlItem;
 
 /// Instances that a verb works on at once. A pull is bound by the network, so more would only slow each down.
@@ -27,8 +28,11 @@ impl Manager {
         &self,
         hubs: Option<&[String]>,
         context: Context,
-        control: Control,
+        mut control: Control,
     ) -> Result<BoxStream<'static, Value>, Error> {
+        if control.arguments.is_null() {
+            control.arguments = json!({});
+        }
         let (hub, verb) = self.hub_for(hubs, &control)?;
         check(&control, &verb)?;
         let targets = match verb.target {
@@ -105,13 +109,7 @@ fn check(control: &Control, verb: &Verb) -> Result<(), Error> {
             control.verb
         ))
     })?;
-    let mistakes: Vec<_> = validator
-        .iter_errors(&control.arguments)
-        .map(|error| match error.instance_path().as_str() {
-            "" => error.to_string(),
-            place => format!("{place}: {error}"),
-        })
-        .collect();
+    let mistakes = misfits(&validator, &control.arguments);
     if mistakes.is_empty() {
         return Ok(());
     }
@@ -138,7 +136,11 @@ fn select(hub: &HubEntry, verb: &Verb, control: &Control) -> Result<Vec<Arc<Reso
         },
     };
     if chosen.is_empty() {
-        let what = capability.map_or_else(String::new, |name| format!(" that has `{name}`"));
+        let empty = hub.pool.view().is_empty();
+        let what = match capability {
+            Some(name) if !empty => format!(" that has `{name}`"),
+            _ => String::new(),
+        };
         return Err(Error::not_found(format!(
             "the hub `{}` has no instance{what}",
             hub.name

@@ -211,6 +211,13 @@ impl<'a> Demand<'a> {
         self.snapshot.everyone.is_empty()
     }
 
+    /// The capability, where nothing else that is asked for could be what is missing.
+    pub(super) fn missing(&self) -> Option<String> {
+        let wants = self.requirement;
+        let only = wants.tags.is_empty() && wants.features.is_empty() && wants.instance.is_none();
+        wants.capability.clone().filter(|_| only)
+    }
+
     /// What is asked for, in words.
     pub(super) fn what(&self) -> String {
         let mut what = match (&self.requirement.capability, &self.requirement.instance) {

@@ -101,5 +101,8 @@ fn unsuited(demand: &Demand<'_>, now: Tick) -> Refusal {
             retry_after: None,
         };
     }
-    Refusal::Unknown { what: demand.what() }
+    Refusal::Unknown {
+        what: demand.what(),
+        capability: demand.missing(),
+    }
 }

@@ -145,6 +145,8 @@ impl Work {
         if outcome.is_ok() {
             core.registry.note(&slot, &name, Note::Loaded(wish), now);
             core.metrics.prepared();
+            // With what context, and for how long, only the resource itself can say.
+            core.refresh(&slot).await;
         }
         core.registry.prepare(&slot, &name, false, now);
         core.preparations.under_way.lock().remove(&key);

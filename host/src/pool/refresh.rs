@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use plugin_api::{Error, ErrorCode};
+
 use super::call::bounded;
 use super::core::Core;
 use super::slot::{Phase, Slot};
 
 impl Core {
-    /// Refreshes an instance until it is retired, while it is well. A failure says nothing: that is the probe's
-    /// business.
+    /// Refreshes an instance until it is retired, while it is well. A failure says nothing: that is the
+    /// business of the probe, which comes early where nobody listens any more.
     pub(super) async fn keep_fresh(self: Arc<Self>, slot: Arc<Slot>) {
         let interval = self.settings.health.refresh;
         if interval.is_zero() {
@@ -34,7 +36,8 @@ impl Core {
         }
     }
 
-    async fn refresh(self: &Arc<Self>, slot: &Arc<Slot>) {
+    /// Looks once.
+    pub(super) async fn refresh(self: &Arc<Self>, slot: &Arc<Slot>) {
         let seen = slot.notes.lock().look();
         let life = slot.condition.lock().life;
         let limit = self.settings.health.timeout;
@@ -49,7 +52,13 @@ impl Core {
                 self.pump();
             }
             Ok(_) => {}
-            Err(error) => tracing::debug!(instance = %slot.id, ?error, "refresh failed"),
+            Err(error) => {
+                tracing::debug!(instance = %slot.id, ?error, "refresh failed");
+                // The next probe may be half a minute away, and nobody listens there now.
+                if Error::from(error).code == ErrorCode::CONNECTION_FAILED {
+                    slot.look.notify_one();
+                }
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ pub enum Refusal {
     Unknown {
         /// What was asked for, in words.
         what: String,
+        /// The capability that was asked for, so that a dialect can name it in its own words.
+        capability: Option<String>,
     },
     /// Some have it, and none of them can be used now or soon.
     #[error("no instance can serve this now: {}", .reasons.join("; "))]
@@ -71,8 +73,12 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let message = refusal.to_string();
         match refusal {
-            Refusal::Unknown { .. } => {
-                Error::not_found(message).hint("`gleitzeit status` lists what each instance has")
+            Refusal::Unknown { capability, .. } => {
+                let error = Error::not_found(message).hint("`gleitzeit status` lists what each instance has");
+                match capability {
+                    Some(capability) => error.detail("capability", capability),
+                    None => error,
+                }
             }
             Refusal::NoneRoutable { reasons, retry_after } => {
                 Error::new(ErrorCode::NOT_AVAILABLE, Fault::Instance, message)
@@ -109,6 +115,7 @@ mod tests {
     fn a_refusal_says_whose_fault_it_is_and_when_to_come_back() {
         let unknown: Error = Refusal::Unknown {
             what: "`m:latest`".into(),
+            capability: Some("m:latest".into()),
         }
         .into();
         assert_eq!((unknown.http_status(), unknown.fault), (404, Fault::Client));

@@ -3,6 +3,7 @@
 mod admin;
 mod assemble;
 mod backend;
+mod limits;
 mod stop;
 
 use std::net::SocketAddr;
@@ -97,6 +98,7 @@ pub fn serve(
     catalogue: Arc<Catalogue>,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Error> {
+    limits::raise_open_files();
     let runtime = control_runtime()?;
     let served = runtime.block_on(async {
         let stop = signals().map_err(|error| {

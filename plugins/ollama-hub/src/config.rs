@@ -71,7 +71,7 @@ pub struct StartConfig {
     /// How many requests at once.
     #[schemars(range(min = 1))]
     pub max_concurrent: Option<u32>,
-    /// OLLAMA_MODELS: where models are kept.
+    /// OLLAMA_MODELS: the full path of where models are kept.
     pub models: Option<PathBuf>,
     /// OLLAMA_KEEP_ALIVE: how long an unused model stays in memory, such as 30m; -1 is for ever.
     pub keep_alive: Option<String>,

@@ -1,3 +1,4 @@
 //! What the tests of the whole system share: plugins to load, hosts to run, fakes to talk to.
 
+pub mod host;
 pub mod plugins;

@@ -1,4 +1,4 @@
-//! Plugins to load, freshly built by cargo whenever a test asks for one.
+//! Plugins to load and programs to run, freshly built by cargo whenever a test asks for one.
 //!
 //! The build is a no-op where nothing has changed. Cargo's own lock keeps the processes of a test run, which all
 //! ask, from building at the same time; within one process each is asked for once.
@@ -21,6 +21,14 @@ pub fn plugin(package: &str) -> PathBuf {
     built(&["--package", package, "--lib"], &target)
 }
 
+/// A program of the workspace, such as `gleitzeit`.
+///
+/// # Panics
+/// As [`plugin`].
+pub fn program(package: &str) -> PathBuf {
+    built(&["--package", package, "--bins"], package)
+}
+
 /// The plugin of the compatibility matrix that speaks this version of the API: `current`, `older`, `newer` or
 /// `broken`.
 ///
@@ -40,8 +48,16 @@ fn built(arguments: &[&str], target: &str) -> PathBuf {
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     built
         .entry(key)
-        .or_insert_with(|| build(arguments, target))
+        .or_insert_with(|| prebuilt(target).unwrap_or_else(|| build(arguments, target)))
         .clone()
+}
+
+/// What `cargo verify` built before the tests, so that hundreds of them need not ask cargo. It names a JSON file of
+/// target names to paths.
+fn prebuilt(target: &str) -> Option<PathBuf> {
+    let list = std::fs::read(std::env::var_os("GLEITZEIT_PREBUILT")?).ok()?;
+    let list: HashMap<String, PathBuf> = serde_json::from_slice(&list).ok()?;
+    list.get(target).filter(|path| path.exists()).cloned()
 }
 
 fn build(arguments: &[&str], target: &str) -> PathBuf {
@@ -58,13 +74,17 @@ fn build(arguments: &[&str], target: &str) -> PathBuf {
     text.lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|message| message["target"]["name"] == target)
-        .filter_map(|message| library_in(&message["filenames"]))
+        .filter_map(|message| file_in(&message))
         .next_back()
         .unwrap_or_else(|| panic!("{target} has no library: crate-type = [\"cdylib\"] is missing"))
 }
 
-fn library_in(filenames: &Value) -> Option<PathBuf> {
-    let names = filenames.as_array()?.iter().filter_map(Value::as_str);
+/// The program or the library that a message of cargo's is about.
+fn file_in(message: &Value) -> Option<PathBuf> {
+    if let Some(program) = message["executable"].as_str() {
+        return Some(program.into());
+    }
+    let names = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
     names
         .map(PathBuf::from)
         .find(|name| name.extension().is_some_and(|extension| extension == "so"))

@@ -93,6 +93,18 @@ struct Trouble {
     answer: Option<(StatusCode, HeaderMap, Bytes)>,
 }
 
+impl Trouble {
+    /// Boxed, because it is rare and large, and what carries it is neither.
+    fn new(outcome: Outcome, error: Error, again: bool) -> Box<Self> {
+        Box::new(Self {
+            outcome,
+            error,
+            again,
+            answer: None,
+        })
+    }
+}
+
 impl Attempt<'_> {
     /// Runs it. The lease ends with a whole answer or a failure, or goes into the stream.
     pub(super) async fn run(&self, lease: Lease, end: MakeEnd<'_>) -> Result<Answer, Failure> {
@@ -102,12 +114,7 @@ impl Attempt<'_> {
                 .exchange(&lease, outgoing)
                 .await
                 .map(|found| (found, outgoing)),
-            Err(error) => Err(Trouble {
-                outcome: Outcome::Cancelled,
-                error,
-                again: false,
-                answer: None,
-            }),
+            Err(error) => Err(Trouble::new(Outcome::Cancelled, error, false)),
         };
         match found {
             Ok((found, outgoing)) => Ok(self.answer(lease, instance, outgoing, found, end)),
@@ -145,7 +152,7 @@ impl Attempt<'_> {
 
     /// Everything up to the first meaningful byte, within its time limit, and given up early when the instance is
     /// found to be unhealthy.
-    async fn exchange(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Trouble> {
+    async fn exchange(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Box<Trouble>> {
         let begun = Instant::now();
         let limit = self.pool.settings().timeouts.first_byte;
         let due = self
@@ -158,32 +165,23 @@ impl Attempt<'_> {
         tokio::select! {
             biased;
             found = work => found,
-            () = lease.lost() => Err(Trouble {
-                outcome: Outcome::TimedOut,
-                error: Error::instance(ErrorCode::UNHEALTHY, format!("{} became unhealthy while it was at work", lease.instance().id)),
-                again: true,
-                answer: None,
-            }),
+            () = lease.lost() => Err(Trouble::new(Outcome::TimedOut, Error::instance(ErrorCode::UNHEALTHY, format!("{} became unhealthy while it was at work", lease.instance().id)), true)),
             () = tokio::time::sleep_until(due) => Err(self.too_late(begun, due)),
         }
     }
 
-    fn too_late(&self, begun: Instant, due: Instant) -> Trouble {
+    fn too_late(&self, begun: Instant, due: Instant) -> Box<Trouble> {
         // The caller's deadline is no fault of the instance; its own time limit is.
         let callers = self.deadline.is_some_and(|deadline| deadline <= due);
-        Trouble {
-            outcome: if callers {
-                Outcome::Cancelled
-            } else {
-                Outcome::TimedOut
-            },
-            error: super::too_late(begun.elapsed()),
-            again: !callers,
-            answer: None,
-        }
+        let outcome = if callers {
+            Outcome::Cancelled
+        } else {
+            Outcome::TimedOut
+        };
+        Trouble::new(outcome, super::too_late(begun.elapsed()), !callers)
     }
 
-    async fn work(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Trouble> {
+    async fn work(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Box<Trouble>> {
         if lease.preparation().is_some() {
             self.pool
                 .prepare(lease, &self.job.requirement, super::context(self.job.caller))
@@ -217,7 +215,7 @@ impl Attempt<'_> {
         Ok(found)
     }
 
-    fn target(&self, lease: &Lease) -> Result<Arc<Target>, Trouble> {
+    fn target(&self, lease: &Lease) -> Result<Arc<Target>, Box<Trouble>> {
         let instance = lease.instance();
         let endpoint = instance
             .endpoint
@@ -234,7 +232,7 @@ impl Attempt<'_> {
         target: &Target,
         outgoing: &Outgoing,
         instance: &str,
-    ) -> Trouble {
+    ) -> Box<Trouble> {
         let (head, mut body) = response.into_parts();
         let Ok((body, None)) = collect(&mut body, WHOLE, self.pool.settings().timeouts.idle).await else {
             return broken(instance, "its error message broke off");
@@ -257,16 +255,16 @@ impl Attempt<'_> {
                 format!("{instance} answered {}", head.status),
             ),
         };
-        let answer = class.presentable.then(|| (head.status, head.headers, body));
-        Trouble {
+        let answer = class.presentable.then_some((head.status, head.headers, body));
+        Box::new(Trouble {
             outcome: class.outcome,
             error,
             again: class.again,
             answer,
-        }
+        })
     }
 
-    async fn stream(&self, response: Response<UpstreamBody>, judge: &Judge) -> Result<Found, Trouble> {
+    async fn stream(&self, response: Response<UpstreamBody>, judge: &Judge) -> Result<Found, Box<Trouble>> {
         let (head, mut body) = response.into_parts();
         let settings = self.pool.settings();
         // Until the first meaningful frame the first-byte limit is in force, so silence has no limit of its own.
@@ -277,15 +275,17 @@ impl Attempt<'_> {
             settings.timeouts.first_byte,
         )
         .await;
-        let holding = held.map_err(|error| Trouble {
-            outcome: match error {
+        let holding = held.map_err(|error| {
+            let outcome = match error {
                 HoldError::Failure(_) | HoldError::Garbage => Outcome::ServerError,
                 HoldError::Broken => Outcome::StreamBroken,
                 HoldError::Silent(_) => Outcome::TimedOut,
-            },
-            error: Error::instance(ErrorCode::UPSTREAM_ERROR, error.to_string()),
-            again: true,
-            answer: None,
+            };
+            Trouble::new(
+                outcome,
+                Error::instance(ErrorCode::UPSTREAM_ERROR, error.to_string()),
+                true,
+            )
         })?;
         let rest = (!holding.ended).then_some(body);
         Ok(Found::Stream {
@@ -297,7 +297,11 @@ impl Attempt<'_> {
         })
     }
 
-    async fn whole(&self, response: Response<UpstreamBody>, judge: Option<&Judge>) -> Result<Found, Trouble> {
+    async fn whole(
+        &self,
+        response: Response<UpstreamBody>,
+        judge: Option<&Judge>,
+    ) -> Result<Found, Box<Trouble>> {
         let (head, mut body) = response.into_parts();
         let most = if is_endless(&head.headers) { 0 } else { WHOLE };
         let (read, more) = collect(&mut body, most, self.pool.settings().timeouts.idle)
@@ -314,12 +318,12 @@ impl Attempt<'_> {
             });
         }
         if let Some(message) = judge.and_then(|judge| judge.whole(&read)) {
-            return Err(Trouble {
+            return Err(Box::new(Trouble {
                 outcome: Outcome::ServerError,
                 error: Error::instance(ErrorCode::UPSTREAM_ERROR, message),
                 again: true,
                 answer: Some((head.status, head.headers, read)),
-            });
+            }));
         }
         Ok(Found::Whole {
             status: head.status,
@@ -455,52 +459,35 @@ fn content_type(headers: &HeaderMap) -> &str {
         .unwrap_or_default()
 }
 
-fn refused(why: &str) -> Trouble {
+fn refused(why: &str) -> Box<Trouble> {
     let error = Error::new(ErrorCode::CONFIGURATION, Fault::Host, why);
-    Trouble {
-        outcome: Outcome::Misconfigured,
-        error,
-        again: true,
-        answer: None,
-    }
+    Trouble::new(Outcome::Misconfigured, error, true)
 }
 
-fn unprepared(error: Error) -> Trouble {
+fn unprepared(error: Error) -> Box<Trouble> {
     let instances = error.fault == Fault::Instance;
     let outcome = if instances {
         Outcome::ServerError
     } else {
         Outcome::ClientError
     };
-    Trouble {
-        outcome,
-        again: instances,
-        error,
-        answer: None,
-    }
+    Trouble::new(outcome, error, instances)
 }
 
-fn unreached(instance: &str, error: &UpstreamError) -> Trouble {
+fn unreached(instance: &str, error: &UpstreamError) -> Box<Trouble> {
     let outcome = error.outcome();
-    let code = if outcome == Outcome::ConnectFailed {
-        ErrorCode::CONNECTION_FAILED
-    } else {
-        ErrorCode::STREAM_BROKEN
+    let code = match outcome {
+        Outcome::ConnectFailed => ErrorCode::CONNECTION_FAILED,
+        _ => ErrorCode::STREAM_BROKEN,
     };
-    Trouble {
+    Trouble::new(
         outcome,
-        error: Error::instance(code, format!("{instance}: {error}")),
-        again: true,
-        answer: None,
-    }
+        Error::instance(code, format!("{instance}: {error}")),
+        true,
+    )
 }
 
-fn broken(instance: &str, why: &str) -> Trouble {
+fn broken(instance: &str, why: &str) -> Box<Trouble> {
     let error = Error::instance(ErrorCode::STREAM_BROKEN, format!("{instance}: {why}"));
-    Trouble {
-        outcome: Outcome::StreamBroken,
-        error,
-        again: true,
-        answer: None,
-    }
+    Trouble::new(Outcome::StreamBroken, error, true)
 }

@@ -28,15 +28,6 @@ pub enum Verdict {
     Garbage,
 }
 
-/// Tokens that a frame counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tokens {
-    /// Read by the model.
-    pub input: u64,
-    /// Written by it.
-    pub output: u64,
-}
-
 impl Judge {
     /// A judge by these rules.
     pub fn new(relay: Arc<Relay>) -> Self {
@@ -109,17 +100,6 @@ impl Judge {
         }
         let frame: Value = serde_json::from_slice(body).ok()?;
         first(&self.relay.failure, &frame, |value| !value.is_null()).map(sentence)
-    }
-
-    /// The tokens that a frame counts.
-    pub fn tokens(&self, line: &[u8]) -> Option<Tokens> {
-        let frame: Value = serde_json::from_slice(payload(self.relay.framing, line)?).ok()?;
-        let count = |places: &[String]| first(places, &frame, Value::is_u64).and_then(Value::as_u64);
-        let (input, output) = (count(&self.relay.input_tokens), count(&self.relay.output_tokens));
-        (input.is_some() || output.is_some()).then(|| Tokens {
-            input: input.unwrap_or(0),
-            output: output.unwrap_or(0),
-        })
     }
 }
 

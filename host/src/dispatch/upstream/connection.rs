@@ -17,11 +17,14 @@ use tokio_util::either::Either;
 /// The byte stream under a connection.
 pub(super) type Io = Either<TcpStream, TlsStream<TcpStream>>;
 
+/// hyper's half of a connection. Boxed once for each connection, so that it can move while requests borrow it.
+type Machine = Pin<Box<http1::Connection<TokioIo<Io>, Full<Bytes>>>>;
+
 /// An HTTP/1.1 connection and the machine that moves its bytes.
 pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// Must be polled for anything to happen. `None` once it has ended.
-    machine: Option<Pin<Box<http1::Connection<TokioIo<Io>, Full<Bytes>>>>>,
+    machine: Option<Machine>,
     /// When it last came to rest.
     pub(super) rested: Instant,
     /// It has answered a request before, so the server may have closed it meanwhile.
@@ -99,10 +102,7 @@ impl Connection {
     }
 }
 
-fn poll_machine(
-    machine: &mut Option<Pin<Box<http1::Connection<TokioIo<Io>, Full<Bytes>>>>>,
-    context: &mut Context<'_>,
-) {
+fn poll_machine(machine: &mut Option<Machine>, context: &mut Context<'_>) {
     // An error of the machine reaches the response or the body as well, where it is reported.
     if let Some(running) = machine
         && running.as_mut().poll(context).is_ready()

@@ -196,11 +196,19 @@ impl HubDriver for FakeHub {
         instance: Arc<ResourceInstance>,
     ) -> BoxFuture<'_, Result<Option<Vec<Capability>>, Error>> {
         Box::pin(async move {
-            let (answer, held) = {
+            let (answer, held, look) = {
                 let script = self.script.lock();
-                (script.refreshed.get(&instance.id).cloned(), script.held_refreshes)
+                let look = script.looks.get(&instance.id).cloned();
+                (
+                    script.refreshed.get(&instance.id).cloned(),
+                    script.held_refreshes,
+                    look,
+                )
             };
             self.called(format!("refresh {}", instance.id));
+            if let Some(Look::Fails(error)) = look {
+                return Err(error);
+            }
             if held {
                 self.refreshing.acquire().await.unwrap().forget();
             }

@@ -52,6 +52,36 @@ async fn two_failures_degrade_three_take_it_out_one_success_brings_it_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_refuses_a_refresh_is_probed_at_once() {
+    let fleet = watched(&["a"])
+        .set(|settings| {
+            settings.health.interval = Duration::from_secs(30);
+            settings.health.refresh = Duration::from_secs(2);
+        })
+        .start()
+        .await;
+    fleet.hub.fails("a");
+    pass(8.0).await;
+    assert_eq!(state(&fleet, "a"), State::Unhealthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_fails_otherwise_says_nothing() {
+    let fleet = watched(&["a"])
+        .set(|settings| {
+            settings.health.interval = Duration::from_secs(30);
+            settings.health.refresh = Duration::from_secs(2);
+        })
+        .start()
+        .await;
+    let probes = fleet.hub.calls("probe a");
+    let nonsense = Error::instance(ErrorCode::UPSTREAM_ERROR, "nonsense");
+    fleet.hub.look("a", Look::Fails(nonsense));
+    pass(8.0).await;
+    assert_eq!(fleet.hub.calls("probe a"), probes);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_probe_that_hangs_or_panics_counts_as_failed() {
     let fleet = watched(&["hangs", "panics"]).start().await;
     fleet.hub.look("hangs", Look::Hangs);

@@ -86,6 +86,7 @@ async fn tags_dialects_and_features_are_hard() {
     assert_eq!(fleet.try_take(&tagged("gpu")).unwrap().instance().id, "b");
     let unknown = Refusal::Unknown {
         what: "tags tpu".into(),
+        capability: None,
     };
     assert_eq!(fleet.try_take(&tagged("tpu")).unwrap_err(), unknown);
     let spoken = Requirement {
@@ -180,7 +181,8 @@ async fn an_unknown_capability_is_unknown_however_it_is_spelt() {
     assert_eq!(
         refusal,
         Refusal::Unknown {
-            what: "`llama4`".into()
+            what: "`llama4`".into(),
+            capability: Some("llama4".into()),
         }
     );
     idle().await;

@@ -322,7 +322,13 @@ async fn a_request_waits_for_the_first_probe_instead_of_being_told_that_the_mode
     let fleet = fleet(&["a"]).hub(|hub| hub.holds("a", &["m"])).begin();
     let (known, unknown) = (fleet.wait("me", needs("m")), fleet.wait("me", needs("n")));
     assert_eq!(granted(known).await.instance().id, "a");
-    assert_eq!(refused(unknown).await, Refusal::Unknown { what: "`n`".into() });
+    assert_eq!(
+        refused(unknown).await,
+        Refusal::Unknown {
+            what: "`n`".into(),
+            capability: Some("n".into())
+        }
+    );
 }
 
 #[tokio::test(start_paused = true)]

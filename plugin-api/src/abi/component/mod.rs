@@ -1,8 +1,8 @@
 //! The plugin's side: a component behind the shims.
 //!
-//! [`Component`] is what crosses. It owns the runtime on which the author's code runs, numbers the calls in flight so
+//! A component is what crosses. It owns the runtime on which the author's code runs, numbers the calls in flight so
 //! that they can be cancelled, and turns every panic into an error. What an operation means is up to
-//! [`Serve`](serve::Serve), of which there is one for hubs and one for providers.
+//! `Serve`, of which there is one for hubs and one for providers.
 
 mod calls;
 mod create;

@@ -7,10 +7,10 @@ use super::frame;
 use crate::Error;
 use crate::provider::{OwnedEntry, OwnedRequest, Phase};
 
-/// Query: [`Provider::render_error`](crate::Provider::render_error). [`Render`] to a [frame](super::frame) of
+/// Query: [`Provider::render_error`](crate::Provider::render_error). [`Render`] to a [frame] of
 /// [`RenderedHead`] and the body.
 pub const RENDER_ERROR: &str = "render_error";
-/// Open: [`Provider::work`](crate::Provider::work). [`encode_request`] to a [frame](super::frame) of [`ReplyHead`]
+/// Open: [`Provider::work`](crate::Provider::work). [`encode_request`] to a [frame] of [`ReplyHead`]
 /// and the body, or a stream.
 pub const WORK: &str = "work";
 
@@ -100,7 +100,7 @@ enum OwnedWireEntry {
     },
 }
 
-/// A request for work as a [frame](super::frame).
+/// A request for work as a [frame].
 ///
 /// # Errors
 /// See [`frame::encode`].
@@ -129,7 +129,7 @@ pub fn encode_request(request: &OwnedRequest) -> Result<Vec<u8>, Error> {
     frame::encode("a request", &head, &[&request.body])
 }
 
-/// A request for work from a [frame](super::frame), its body without a copy.
+/// A request for work from a [frame], its body without a copy.
 ///
 /// # Errors
 /// See [`frame::decode`].

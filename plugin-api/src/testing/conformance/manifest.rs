@@ -201,7 +201,6 @@ fn provider_makes_sense(provider: &ProviderManifest, report: &mut Report) {
             .chain(&relay.failure)
             .chain(&relay.done)
             .chain(&relay.model);
-        let places = places.chain(&relay.input_tokens).chain(&relay.output_tokens);
         places
             .filter(|place| !place.starts_with('/'))
             .map(|place| format!("`{name}`: {place:?} is no JSON pointer"))

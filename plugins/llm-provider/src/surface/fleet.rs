@@ -8,7 +8,7 @@ use plugin_api::{ByteStream, Context, Error, ErrorCode, Fault};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::peek::{Peek, model_of};
+use super::peek::model_of;
 use crate::LlmProvider;
 use crate::error::LlmError;
 
@@ -188,6 +188,6 @@ mod tests {
     #[test]
     fn a_body_may_call_the_model_by_its_older_key() {
         assert_eq!(model_of(br#"{"name":"m"}"#).unwrap(), "m");
-        assert!(Peek::read(b"").is_err());
+        assert!(model_of(b"").is_err());
     }
 }

@@ -1,4 +1,8 @@
 //! From a file to a running plugin, and every way in which that is refused.
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests; clippy.toml's allowance does not reach helpers in test crates"
+)]
 
 mod catalogue;
 mod constructing;
