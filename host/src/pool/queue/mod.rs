@@ -197,3 +197,6 @@ impl Core {
         refusal
     }
 }
+
+#[cfg(test)]
+mod tests;
