@@ -62,7 +62,13 @@ impl Core {
         }
         slot.metrics.probed(result.is_err());
         let well = result.is_ok();
-        let observation = observation(result);
+        let observation = match observation(result) {
+            Observation::TimedOut(limit) if at_work(slot) => Observation::Degraded(format!(
+                "it answers requests, but did not answer a probe within {} ms",
+                limit.as_millis()
+            )),
+            other => other,
+        };
         let change = slot.change(|condition| {
             if condition.life == life {
                 condition.known |= well;
@@ -74,6 +80,17 @@ impl Core {
             None => self.reconsider(),
         }
     }
+}
+
+/// Whether an instance that was well has answered a request since its last probe. Then it is too busy for a probe, not
+/// dead, and taking it out would put its load on the others, until they are too busy in turn.
+fn at_work(slot: &Slot) -> bool {
+    let condition = slot.condition.lock();
+    let last = condition
+        .health
+        .last_probe()
+        .filter(|_| condition.health.usable());
+    last.is_some_and(|last| slot.progressed_since(last))
 }
 
 fn observation(result: Result<Probe, CallError>) -> Observation {

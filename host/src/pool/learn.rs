@@ -26,6 +26,7 @@ impl Core {
         match lesson.outcome {
             Outcome::Success => {
                 slot.relieved();
+                slot.progressed(now);
                 self.learn_loaded(slot, lesson, now);
                 None
             }
@@ -44,16 +45,12 @@ impl Core {
                 }
                 None
             }
-            Outcome::ConnectFailed => {
+            Outcome::ConnectFailed | Outcome::TimedOut => {
                 // The next probe may be half a minute away, and every request until then would find out by itself.
                 slot.look.notify_one();
                 None
             }
-            Outcome::ClientError
-            | Outcome::Cancelled
-            | Outcome::TimedOut
-            | Outcome::ServerError
-            | Outcome::StreamBroken => None,
+            Outcome::ClientError | Outcome::Cancelled | Outcome::ServerError | Outcome::StreamBroken => None,
         }
     }
 

@@ -149,6 +149,7 @@ impl Lease {
             .is_ok()
         {
             self.slot.metrics.first_byte(after, now);
+            self.slot.progressed(now);
         }
     }
 

@@ -10,7 +10,7 @@ use super::slot::{Phase, Slot};
 
 impl Core {
     /// Refreshes an instance until it is retired, while it is well. A failure says nothing: that is the
-    /// business of the probe, which comes early where nobody listens any more.
+    /// business of the probe, which comes early where nobody listens or answers any more.
     pub(super) async fn keep_fresh(self: Arc<Self>, slot: Arc<Slot>) {
         let interval = self.settings.health.refresh;
         if interval.is_zero() {
@@ -54,8 +54,11 @@ impl Core {
             Ok(_) => {}
             Err(error) => {
                 tracing::debug!(instance = %slot.id, ?error, "refresh failed");
-                // The next probe may be half a minute away, and nobody listens there now.
-                if Error::from(error).code == ErrorCode::CONNECTION_FAILED {
+                // The next probe may be half a minute away, and nobody listens or answers there now.
+                if matches!(
+                    Error::from(error).code,
+                    ErrorCode::CONNECTION_FAILED | ErrorCode::TIMEOUT
+                ) {
                     slot.look.notify_one();
                 }
             }

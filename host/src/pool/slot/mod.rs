@@ -48,6 +48,8 @@ pub(super) struct Slot {
     turn: AtomicU64,
     /// Used after healthy ones. Follows the condition.
     degraded: AtomicBool,
+    /// When it last answered a request, in nanoseconds.
+    progress: AtomicU64,
     pub(super) metrics: InstanceMetrics,
     pub(super) breaker: Breaker,
     /// How long it is held for a request, for estimates.
@@ -102,6 +104,7 @@ impl Slot {
             pace: Pace::default(),
             turn: AtomicU64::new(0),
             degraded: AtomicBool::new(false),
+            progress: AtomicU64::new(0),
             instance: ArcSwap::from_pointee(instance),
             condition: Mutex::new(Condition {
                 health: HealthMonitor::new(policies.health, now),
@@ -197,6 +200,17 @@ impl Slot {
                 return;
             }
         }
+    }
+
+    /// It has answered a request, or begun to.
+    #[inline]
+    pub(super) fn progressed(&self, now: Tick) {
+        self.progress.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Whether it has answered a request since then.
+    pub(super) fn progressed_since(&self, then: Tick) -> bool {
+        self.progress.load(Ordering::Relaxed) > then.as_nanos()
     }
 
     /// It said "not now" to a request sent at `sent`: until when it rests.

@@ -98,6 +98,42 @@ async fn a_probe_that_hangs_or_panics_counts_as_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_instance_too_busy_for_its_probe_is_degraded_not_dead() {
+    let fleet = watched(&["a"]).start().await;
+    fleet.hub.look("a", Look::Hangs);
+    for _ in 0..60 {
+        fleet.send("a", &[Outcome::Success]);
+        pass(1.0).await;
+    }
+    let status = fleet.status("a");
+    assert_eq!(status.state, State::Degraded);
+    assert_eq!(
+        status.reason.as_deref(),
+        Some("it answers requests, but did not answer a probe within 5000 ms")
+    );
+    pass(60.0).await;
+    assert_eq!(
+        state(&fleet, "a"),
+        State::Unhealthy,
+        "without requests there is nothing to say it lives"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_instance_is_found_out_sooner_when_requests_hang_too() {
+    let fleet = fleet(&["asked", "idle"]).start().await;
+    for id in ["asked", "idle"] {
+        fleet.hub.look(id, Look::Hangs);
+    }
+    let lease = fleet.take_from("asked");
+    pass(2.0).await;
+    lease.finish(Outcome::TimedOut);
+    pass(1.0).await;
+    assert_eq!(fleet.hub.calls("probe asked"), 2, "at once");
+    assert_eq!(fleet.hub.calls("probe idle"), 1, "after half a minute");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_that_hangs_delays_the_probe_of_no_other() {
     let fleet = watched(&["hangs", "well"])
         .hub(|hub| hub.look("hangs", Look::Hangs))
