@@ -33,15 +33,28 @@ impl Manager {
         if control.arguments.is_null() {
             control.arguments = json!({});
         }
-        let (hub, verb) = self.hub_for(hubs, &control)?;
-        check(&control, &verb)?;
-        let targets = match verb.target {
-            VerbTarget::Hub => vec![None],
-            VerbTarget::Instance => select(&hub, &verb, &control)?.into_iter().map(Some).collect(),
-        };
-        let runs = targets
+        let found = self.hubs_for(hubs, &control)?;
+        let mut runs = Vec::new();
+        let mut nobody = None;
+        for (hub, verb) in found {
+            check(&control, &verb)?;
+            match targets(&hub, &verb, &control) {
+                Ok(targets) => runs.extend(targets.into_iter().map(|target| (hub.clone(), target))),
+                Err(error) => nobody = nobody.or(Some(error)),
+            }
+            // So many, or one, are chosen within the first hub that has any.
+            let few = matches!(control.selection, Some(Selection::Count(_)))
+                || (control.selection.is_none() && verb.default_selection == DefaultSelection::One);
+            if few && !runs.is_empty() {
+                break;
+            }
+        }
+        if let (true, Some(error)) = (runs.is_empty(), nobody) {
+            return Err(error);
+        }
+        let runs = runs
             .into_iter()
-            .map(move |target| run(hub.clone(), context.clone(), control.clone(), target));
+            .map(move |(hub, target)| run(hub, context.clone(), control.clone(), target));
         let mut results = Map::new();
         let items = stream::iter(runs)
             .flatten_unordered(AT_ONCE)
@@ -64,38 +77,51 @@ impl Manager {
             .boxed())
     }
 
-    fn hub_for(&self, hubs: Option<&[String]>, control: &Control) -> Result<(Arc<HubEntry>, Verb), Error> {
+    /// The hubs that know the verb, among those the caller may use.
+    fn hubs_for(
+        &self,
+        scope: Option<&[String]>,
+        control: &Control,
+    ) -> Result<Vec<(Arc<HubEntry>, Verb)>, Error> {
+        let allowed = |hub: &Arc<HubEntry>| scope.is_none_or(|names| names.contains(&hub.name));
         let candidates: Vec<Arc<HubEntry>> = match &control.hub {
             Some(name) => vec![self.hub(name)?],
-            None => self
-                .hubs()
-                .iter()
-                .filter(|hub| hubs.is_none_or(|names| names.contains(&hub.name)))
-                .cloned()
-                .collect(),
+            None => self.hubs().as_ref().clone(),
         };
-        let found = candidates.iter().find_map(|hub| {
-            hub.driver
-                .manifest()
-                .verbs
-                .get(&control.verb)
-                .map(|verb| (hub.clone(), verb.clone()))
-        });
-        found.ok_or_else(|| {
-            let known: Vec<_> = candidates
-                .iter()
-                .flat_map(|hub| hub.driver.manifest().verbs.keys().cloned())
-                .collect();
-            Error::new(
-                ErrorCode::METHOD_NOT_SUPPORTED,
-                Fault::Client,
-                format!(
-                    "no hub knows the verb `{}`; known are: {}",
-                    control.verb,
-                    list(&known)
-                ),
-            )
-        })
+        let candidates: Vec<_> = candidates.into_iter().filter(allowed).collect();
+        let verbs = |hub: &Arc<HubEntry>| hub.driver.manifest().verbs.get(&control.verb).cloned();
+        let found: Vec<_> = candidates
+            .iter()
+            .filter_map(|hub| Some((hub.clone(), verbs(hub)?)))
+            .collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let known: Vec<_> = candidates
+            .iter()
+            .flat_map(|hub| hub.driver.manifest().verbs.keys().cloned())
+            .collect();
+        Err(Error::new(
+            ErrorCode::METHOD_NOT_SUPPORTED,
+            Fault::Client,
+            format!(
+                "no hub knows the verb `{}`; known are: {}",
+                control.verb,
+                list(&known)
+            ),
+        ))
+    }
+}
+
+/// What a verb is carried out on in one hub: instances, or the hub itself.
+fn targets(
+    hub: &HubEntry,
+    verb: &Verb,
+    control: &Control,
+) -> Result<Vec<Option<Arc<ResourceInstance>>>, Error> {
+    match verb.target {
+        VerbTarget::Hub => Ok(vec![None]),
+        VerbTarget::Instance => Ok(select(hub, verb, control)?.into_iter().map(Some).collect()),
     }
 }
 
