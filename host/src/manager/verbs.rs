@@ -39,7 +39,10 @@ impl Manager {
         for (hub, verb) in found {
             check(&control, &verb)?;
             match targets(&hub, &verb, &control) {
-                Ok(targets) => runs.extend(targets.into_iter().map(|target| (hub.clone(), target))),
+                Ok(targets) => {
+                    let changes = !verb.read_only;
+                    runs.extend(targets.into_iter().map(|target| (hub.clone(), target, changes)));
+                }
                 Err(error) => nobody = nobody.or(Some(error)),
             }
             // So many, or one, are chosen within the first hub that has any.
@@ -54,7 +57,7 @@ impl Manager {
         }
         let runs = runs
             .into_iter()
-            .map(move |(hub, target)| run(hub, context.clone(), control.clone(), target));
+            .map(move |(hub, target, changes)| run(hub, context.clone(), control.clone(), target, changes));
         let mut results = Map::new();
         let items = stream::iter(runs)
             .flatten_unordered(AT_ONCE)
@@ -185,6 +188,7 @@ fn run(
     context: Context,
     control: Control,
     target: Option<Arc<ResourceInstance>>,
+    changes: bool,
 ) -> BoxStream<'static, Item> {
     let id = target
         .as_ref()
@@ -192,15 +196,7 @@ fn run(
     let items = hub
         .driver
         .control(context, control.verb, control.arguments, target.clone());
-    let ended = {
-        let id = id.clone();
-        move || {
-            // What the verb changed is true in status and routing at once, not at the next probe.
-            if target.is_some() {
-                hub.pool.probe_now(&id);
-            }
-        }
-    };
+    let (pool, changes) = (hub.pool.clone(), changes && target.is_some());
     let mut answered = false;
     items
         .map(Some)
@@ -211,7 +207,6 @@ fn run(
                 Some(Ok(ControlItem::Progress(progress))) => Some(Item::Progress { instance, progress }),
                 Some(Ok(ControlItem::Result(value))) => {
                     answered = true;
-                    ended();
                     Some(Item::Result {
                         instance,
                         result: json!({ "ok": value }),
@@ -219,7 +214,6 @@ fn run(
                 }
                 Some(Err(error)) => {
                     answered = true;
-                    ended();
                     Some(Item::Result {
                         instance,
                         result: json!({ "error": error }),
@@ -235,6 +229,16 @@ fn run(
                 }
             };
             std::future::ready(out)
+        })
+        .then(move |item| {
+            let pool = pool.clone();
+            async move {
+                // What the verb changed is true in lists, status and routing when its caller hears of its end.
+                if let (true, Item::Result { instance, .. }) = (changes, &item) {
+                    pool.look(instance).await;
+                }
+                item
+            }
         })
         .boxed()
 }

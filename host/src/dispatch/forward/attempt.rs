@@ -216,7 +216,7 @@ impl Attempt<'_> {
             .send(lease.key(), &target, request, timeouts.connect)
             .await
             .map_err(|error| unreached(&lease.instance().id, &error))?;
-        if response.status().as_u16() >= 400 {
+        if !response.status().is_success() {
             return Err(self
                 .refusal(response, &target, outgoing, &lease.instance().id)
                 .await);

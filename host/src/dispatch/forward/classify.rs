@@ -22,7 +22,7 @@ pub(super) struct Class {
 }
 
 impl Class {
-    /// Judges a status of 400 or more.
+    /// Judges a status that is no success.
     pub(super) fn of(
         status: StatusCode,
         headers: &HeaderMap,
@@ -66,6 +66,11 @@ impl Class {
             ),
             // Nobody implements it here; asking again changes nothing.
             StatusCode::NOT_IMPLEMENTED => class(Outcome::ClientError, false, true),
+            // A switch of protocols or a redirection: the client asked us, and for neither. Where it leads is not for an
+            // instance to choose.
+            status if status.is_informational() || status.is_redirection() => {
+                class(Outcome::ServerError, true, false)
+            }
             status if status.is_server_error() => class(Outcome::ServerError, true, true),
             _ => class(Outcome::ClientError, false, true),
         }
