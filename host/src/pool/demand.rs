@@ -61,6 +61,8 @@ pub(super) struct Demand<'a> {
     features: Sets<'a>,
     /// A tag nobody carries, or dialects nobody speaks.
     impossible: bool,
+    /// Neither tags nor dialects nor an id: any instance fits, as far as that goes.
+    open: bool,
 }
 
 impl<'a> Demand<'a> {
@@ -100,6 +102,9 @@ impl<'a> Demand<'a> {
             dialects,
             features,
             impossible,
+            open: requirement.tags.is_empty()
+                && requirement.dialects.is_empty()
+                && requirement.instance.is_none(),
         }
     }
 
@@ -139,6 +144,10 @@ impl<'a> Demand<'a> {
     /// Whether tags, dialects and id of the slot fit, whatever it can do.
     #[inline]
     pub(super) fn describes(&self, slot: &Slot) -> bool {
+        self.open || self.fits(slot)
+    }
+
+    fn fits(&self, slot: &Slot) -> bool {
         !self.impossible
             && self.tags.all(slot.place)
             && (self.requirement.dialects.is_empty() || self.dialects.any(slot.place))

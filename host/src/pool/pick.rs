@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plugin_api::contract::balance::{Ask, Choice, Reach, choose, key_hash};
-use plugin_api::contract::requirement::Requirement;
+use plugin_api::contract::requirement::{Requirement, Strategy};
 use plugin_api::contract::time::Tick;
 
 use super::core::Core;
@@ -42,6 +42,7 @@ pub(super) fn pick(core: &Arc<Core>, requirement: &Requirement, tried: &Tried, w
     let now = core.clock.now();
     let strategy = requirement.strategy.unwrap_or(core.settings.strategy);
     let affinity = requirement.affinity.as_ref().map(key_hash);
+    let latency = matches!(strategy, Strategy::LatencyBased | Strategy::Adaptive);
     let mut avoid = !tried.is_empty();
     let mut reopened = false;
     for _ in 0..RACES {
@@ -50,7 +51,7 @@ pub(super) fn pick(core: &Arc<Core>, requirement: &Requirement, tried: &Tried, w
             if avoid && tried.contains(slot.key) {
                 return None;
             }
-            slot.view(demand.reach(slot)?, now)
+            slot.view(demand.reach(slot)?, latency, now)
         };
         let turn = core.turn();
         match choose(

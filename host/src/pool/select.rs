@@ -83,12 +83,12 @@ impl Core {
             let candidates = |index: usize| {
                 let slot = &group.slots()[index];
                 // A verb takes none of the places that requests take, so a full instance will do.
-                let view = slot
-                    .view(Reach::Ready, now)
-                    .map(|view| plugin_api::contract::balance::View {
-                        capacity: None,
-                        ..view
-                    });
+                let view =
+                    slot.view(Reach::Ready, false, now)
+                        .map(|view| plugin_api::contract::balance::View {
+                            capacity: None,
+                            ..view
+                        });
                 view.filter(|_| !chosen.contains(&index) && fits(slot))
             };
             let ask = Ask {

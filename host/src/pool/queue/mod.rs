@@ -6,9 +6,10 @@
 
 mod estimate;
 mod lanes;
+mod line;
 mod order;
+mod waiting;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::time::Duration;
@@ -19,12 +20,10 @@ use plugin_api::contract::requirement::Requirement;
 use plugin_api::contract::time::Tick;
 use tokio::sync::oneshot;
 
-use self::lanes::Lanes;
-use self::order::{Offer, Order, Ticket};
+use self::line::{Line, Waiter};
+pub(super) use self::waiting::{Granted, Waiting};
 use super::core::Core;
-use super::lease::Lease;
 use super::outlook::hopeless;
-use super::pick::{Picked, pick};
 use super::refusal::Refusal;
 use super::tried::Tried;
 
@@ -41,38 +40,8 @@ pub(super) struct Queue {
     size: usize,
 }
 
-#[derive(Debug)]
-struct Line {
-    order: Order<Waiter>,
-    lanes: Lanes,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    requirement: Arc<Requirement>,
-    tried: Tried,
-    until: Tick,
-    answer: oneshot::Sender<Answer>,
-}
-
 /// What a waiter is told: here is an instance, since when you waited; or there will be none.
-pub(super) type Answer = Result<Granted, Refusal>;
-
-/// An instance for a waiter.
-#[derive(Debug)]
-pub(super) struct Granted {
-    lease: Lease,
-    queued: Duration,
-}
-
-/// A place in the queue. Dropping it leaves the queue; an instance that was granted meanwhile goes to the next.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    core: Arc<Core>,
-    ticket: Ticket,
-    tried: Tried,
-    answer: oneshot::Receiver<Answer>,
-}
+type Answer = Result<Granted, Refusal>;
 
 /// An answer on its way; sent once the lock is let go.
 type Letter = (oneshot::Sender<Answer>, Answer);
@@ -80,10 +49,7 @@ type Letter = (oneshot::Sender<Answer>, Answer);
 impl Queue {
     pub(super) fn new(size: usize, timeout: Duration) -> Self {
         Self {
-            line: Mutex::new(Line {
-                order: Order::new(timeout / CLASSES_PER_TIMEOUT),
-                lanes: Lanes::default(),
-            }),
+            line: Mutex::new(Line::new(timeout / CLASSES_PER_TIMEOUT)),
             waiting: AtomicUsize::new(0),
             size,
         }
@@ -229,109 +195,5 @@ impl Core {
         };
         self.metrics.refused(why);
         refusal
-    }
-}
-
-impl Line {
-    /// Everybody who can be served now, in order, with what they get.
-    fn grant(&mut self, core: &Arc<Core>) -> Vec<Letter> {
-        let now = core.clock.now();
-        let (mut letters, mut blocked) = (Vec::new(), Vec::new());
-        loop {
-            let Self { order, lanes } = self;
-            let taken = order.take(now, &mut blocked, |lane, waiter| {
-                let others = u32::try_from(lanes.waiting(lane).saturating_sub(1)).unwrap_or(u32::MAX);
-                match pick(core, &waiter.requirement, &waiter.tried, others) {
-                    Picked::Lease(lease) => Offer::Taken(lease),
-                    // What it has tried is its own affair.
-                    Picked::Busy | Picked::Nobody if !waiter.tried.is_empty() => Offer::Skipped,
-                    Picked::Busy | Picked::Nobody => Offer::Blocked,
-                }
-            });
-            let Some((left, lease)) = taken else {
-                return letters;
-            };
-            self.lanes.leave(left.lane);
-            let queued = now.since(left.since);
-            letters.push((left.payload.answer, Ok(Granted { lease, queued })));
-        }
-    }
-
-    /// Everybody for whom there is no hope any more, with the reason.
-    fn dismiss(&mut self, core: &Arc<Core>) -> Vec<Letter> {
-        // Within a lane, hope for the impatient is hope for the patient, and the other way round.
-        let mut verdicts: HashMap<usize, (Tick, Option<Refusal>)> = HashMap::new();
-        let mut dismissed = Vec::new();
-        for (ticket, waiter) in self.order.iter() {
-            let known = verdicts
-                .get(&ticket.lane())
-                .filter(|(until, verdict)| match verdict {
-                    None => waiter.until >= *until,
-                    Some(_) => waiter.until <= *until,
-                });
-            let verdict = match known {
-                Some((_, verdict)) => verdict.clone(),
-                None => {
-                    let verdict = hopeless(core, &waiter.requirement, waiter.until);
-                    verdicts.insert(ticket.lane(), (waiter.until, verdict.clone()));
-                    verdict
-                }
-            };
-            dismissed.extend(verdict.map(|refusal| (ticket, refusal)));
-        }
-        let mut letters = Vec::new();
-        for (ticket, refusal) in dismissed {
-            if let Some(waiter) = self.leave(&ticket) {
-                letters.push((waiter.answer, Err(refusal)));
-            }
-        }
-        letters
-    }
-
-    fn leave(&mut self, ticket: &Ticket) -> Option<Waiter> {
-        let left = self.order.remove(ticket)?;
-        self.lanes.leave(left.lane);
-        Some(left.payload)
-    }
-}
-
-impl Waiting {
-    /// The answer. Cancel safe.
-    pub(super) async fn answer(&mut self) -> Result<Lease, Refusal> {
-        match (&mut self.answer).await {
-            Ok(Ok(granted)) => Ok(self.core.claim(granted, &self.tried)),
-            Ok(Err(refusal)) => Err(refusal),
-            // The sender lives in the queue until it is used, so the queue is gone.
-            Err(_) => Err(Refusal::Closed),
-        }
-    }
-
-    /// The answer, if it is there already.
-    pub(super) fn try_answer(&mut self) -> Option<Result<Lease, Refusal>> {
-        match self.answer.try_recv() {
-            Ok(answer) => Some(answer.map(|granted| self.core.claim(granted, &self.tried))),
-            Err(_) => None,
-        }
-    }
-}
-
-impl Core {
-    fn claim(&self, granted: Granted, tried: &Tried) -> Lease {
-        let Granted { mut lease, queued } = granted;
-        if !queued.is_zero() {
-            self.metrics.waited(queued);
-        }
-        lease.waited(queued, self.clock.now());
-        lease.hand_over(tried)
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        // An answer that was sent meanwhile is dropped with the receiver, and with it the lease, which serves the next.
-        let mut line = self.core.queue.line.lock();
-        if line.leave(&self.ticket).is_some() {
-            self.core.queue.recount(&line);
-        }
     }
 }

@@ -13,5 +13,6 @@ mod residency;
 mod shutdown;
 mod starting;
 mod status;
+mod strategies;
 mod threads;
 mod waiting;
