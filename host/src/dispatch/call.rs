@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Dispatcher;
 use super::caller::Caller;
+use super::serve::held;
 use super::table::MethodEntry;
 
 /// What lists show of a method.
@@ -131,7 +132,9 @@ impl Dispatcher {
             headers: Vec::new(),
             body: params,
         };
-        Ok(entry.provider.driver.work(caller.context(), request).await?.body)
+        let working = self.callers.enter(caller);
+        let reply = entry.provider.driver.work(caller.context(), request).await?;
+        Ok(held(reply, working).body)
     }
 }
 

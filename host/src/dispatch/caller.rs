@@ -45,18 +45,6 @@ impl Caller {
         }
     }
 
-    /// A caller on whose behalf a plugin acts: it may no more than the one who asked the plugin.
-    pub fn behind(context: &Context) -> Self {
-        Self {
-            request_id: context.request_id.clone(),
-            principal: Arc::from(context.principal.as_str()),
-            traceparent: context.traceparent.clone(),
-            deadline: context.deadline,
-            stop: context.cancellation().clone(),
-            ..Self::host("")
-        }
-    }
-
     /// The context that a plugin gets.
     pub fn context(&self) -> Context {
         let mut context = Context::background(self.request_id.clone());

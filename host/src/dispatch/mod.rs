@@ -3,6 +3,7 @@
 mod body;
 mod call;
 mod caller;
+mod callers;
 pub mod forward;
 mod hints;
 pub mod relay;
@@ -20,6 +21,7 @@ use plugin_api::Error;
 pub use body::Body;
 pub use call::MethodInfo;
 pub use caller::Caller;
+use callers::Callers;
 pub use hints::Hints;
 pub use services::{ComponentServices, Scope};
 pub use table::{Found, MethodEntry, RouteEntry, Table};
@@ -32,6 +34,7 @@ use crate::manager::{Manager, ProviderEntry};
 pub struct Dispatcher {
     table: Arc<ArcSwap<Table>>,
     upstream: Upstream,
+    callers: Callers,
     manager: Arc<Manager>,
 }
 
@@ -41,6 +44,7 @@ impl Dispatcher {
         Self {
             table: Arc::default(),
             upstream: Upstream::new(),
+            callers: Callers::default(),
             manager,
         }
     }

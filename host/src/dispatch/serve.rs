@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::Dispatcher;
 use super::body::Body;
 use super::caller::Caller;
-use super::forward::{self, Job, Outgoing, copied_headers};
+use super::callers::CallerGuard;
+use super::forward::{self, Job, Outgoing, Waited, copied_headers};
 use super::relay::{Judge, RelayEnd, stopping};
 use super::table::RouteEntry;
 use crate::pool::Lease;
@@ -99,12 +100,13 @@ impl Dispatcher {
         match decision {
             Decision::Forward(forward) => self.pass_on(entry, caller, parts, body, *forward).await,
             Decision::Work => {
+                let working = self.callers.enter(caller);
                 let reply = entry
                     .provider
                     .driver
                     .work(caller.context(), owned(entry, &parts, body))
                     .await?;
-                respond(entry, reply, &caller.stop)
+                respond(entry, held(reply, working), &caller.stop)
             }
         }
     }
@@ -139,7 +141,10 @@ impl Dispatcher {
                 entry: entry.clone(),
             })
         };
-        Ok(forward::forward(&self.upstream, job, &end).await?.into_response())
+        let begun = std::time::Instant::now();
+        let mut response = forward::forward(&self.upstream, job, &end).await?.into_response();
+        response.extensions_mut().insert(Waited(begun.elapsed()));
+        Ok(response)
     }
 }
 
@@ -165,6 +170,18 @@ impl RelayEnd for RouteEnd {
             .render_error(&self.entry.id, Phase::Streaming, &error)
             .body)
     }
+}
+
+/// The reply, whose stream keeps its caller at work until it ends.
+pub(super) fn held(mut reply: Reply, working: CallerGuard) -> Reply {
+    if let ReplyBody::Stream(stream) = reply.body {
+        let kept = stream.map(move |piece| {
+            let _ = &working;
+            piece
+        });
+        reply.body = ReplyBody::Stream(kept.boxed());
+    }
+    reply
 }
 
 /// The request headers that the manifest asks for.

@@ -19,7 +19,6 @@ use plugin_api::{ByteStream, Context, Error, ErrorCode, Fault};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::caller::Caller;
 use super::forward::{self, AnswerBody, Job, Outgoing};
 use super::relay::{Judge, RelayEnd};
 use super::{Dispatcher, Table};
@@ -35,16 +34,20 @@ pub enum Scope {
     Provider(String),
 }
 
+/// The parts of a dispatcher, held so that it may end.
+type Way = (
+    Weak<arc_swap::ArcSwap<Table>>,
+    Weak<Manager>,
+    super::upstream::Upstream,
+    super::callers::Callers,
+);
+
 /// What one component's handle to the host leads to. Built before the component is, and bound to the dispatcher
 /// once there is one: until then every service answers `NOT_INITIALIZED`.
 pub struct ComponentServices {
     scope: Scope,
     /// Weak, because the dispatcher holds the drivers that hold this.
-    dispatcher: OnceLock<(
-        Weak<arc_swap::ArcSwap<Table>>,
-        Weak<Manager>,
-        super::upstream::Upstream,
-    )>,
+    dispatcher: OnceLock<Way>,
     /// Leases held by the component. Never locked across an await.
     leases: Mutex<HashMap<u64, Lease>>,
     next_lease: AtomicU64,
@@ -67,6 +70,7 @@ impl ComponentServices {
             Arc::downgrade(&dispatcher.table),
             Arc::downgrade(&dispatcher.manager),
             dispatcher.upstream.clone(),
+            dispatcher.callers.clone(),
         ));
     }
 
@@ -78,7 +82,7 @@ impl ComponentServices {
     }
 
     fn dispatcher(&self) -> Result<Dispatcher, Error> {
-        let (table, manager, upstream) = self.dispatcher.get().ok_or_else(|| {
+        let (table, manager, upstream, callers) = self.dispatcher.get().ok_or_else(|| {
             Error::new(
                 ErrorCode::NOT_INITIALIZED,
                 Fault::Host,
@@ -91,6 +95,7 @@ impl ComponentServices {
                 table,
                 manager,
                 upstream: upstream.clone(),
+                callers: callers.clone(),
             }),
             _ => Err(Error::new(ErrorCode::GONE, Fault::Host, "the host has stopped")),
         }
@@ -129,6 +134,9 @@ impl Services for ComponentServices {
         Box::pin(async move {
             let dispatcher = self.dispatcher()?;
             let pools = self.pools(&dispatcher.manager);
+            let mut wanted = requirement.clone();
+            dispatcher.callers.behind(context).shape(&mut wanted);
+            let requirement = &wanted;
             let asking = Asking {
                 requirement,
                 asker: Asker {
@@ -170,7 +178,7 @@ impl Services for ComponentServices {
         Box::pin(async move {
             let dispatcher = self.dispatcher()?;
             let pools = self.pools(&dispatcher.manager);
-            let caller = Caller::behind(context);
+            let caller = dispatcher.callers.behind(context);
             let outgoing = request
                 .variants
                 .into_iter()
@@ -214,9 +222,9 @@ impl Services for ComponentServices {
     ) -> BoxFuture<'a, Result<Value, Error>> {
         Box::pin(async move {
             let params = Bytes::from(params.to_string());
-            self.dispatcher()?
-                .call(method, params, Caller::behind(context))
-                .await
+            let dispatcher = self.dispatcher()?;
+            let caller = dispatcher.callers.behind(context);
+            dispatcher.call(method, params, caller).await
         })
     }
 
@@ -228,10 +236,9 @@ impl Services for ComponentServices {
     ) -> BoxFuture<'a, Result<ByteStream, Error>> {
         Box::pin(async move {
             let params = Bytes::from(params.to_string());
-            let items = self
-                .dispatcher()?
-                .open(method, params, Caller::behind(context))
-                .await?;
+            let dispatcher = self.dispatcher()?;
+            let caller = dispatcher.callers.behind(context);
+            let items = dispatcher.open(method, params, caller).await?;
             Ok(items
                 .map(|item| item.map(|value| Bytes::from(value.to_string())))
                 .boxed())

@@ -11,6 +11,9 @@ use plugin_api::{Error, ErrorCode, Fault};
 use crate::manager::ProviderEntry;
 use crate::misfit::misfits;
 
+/// The longest name that could be a mistyped method.
+const LONGEST_NAME: usize = 128;
+
 /// One route of a provider.
 pub struct RouteEntry {
     /// Whose it is.
@@ -121,11 +124,13 @@ impl Table {
     /// Nobody does; the message offers the nearest names.
     pub fn method(&self, name: &str) -> Result<&Arc<MethodEntry>, Error> {
         self.methods.get(name).ok_or_else(|| {
-            let error = Error::new(
-                ErrorCode::METHOD_NOT_FOUND,
-                Fault::Client,
-                format!("there is no method `{name}`"),
-            );
+            let shown: String = name.chars().take(LONGEST_NAME).collect();
+            let message = format!("there is no method `{shown}`");
+            let error = Error::new(ErrorCode::METHOD_NOT_FOUND, Fault::Client, message);
+            // Nobody mistypes at such length, and comparing costs time on a thread that carries bytes.
+            if name.len() > LONGEST_NAME {
+                return error.hint("`gleitzeit methods` lists them all");
+            }
             let nearest = self
                 .methods
                 .keys()

@@ -34,6 +34,11 @@ impl Origins {
     /// # Errors
     /// The name is none of ours, or there is none where HTTP demands one.
     pub(super) fn check_host(&self, uri: &Uri, headers: &HeaderMap, version: Version) -> Result<(), Error> {
+        // Which of two would an instance or a browser go by? Neither is sent by one (RFC 9112, 3.2).
+        if headers.get_all(HOST).iter().nth(1).is_some() || headers.get_all(ORIGIN).iter().nth(1).is_some() {
+            let message = "the request has more than one `host` or `origin` header";
+            return Err(Error::new(ErrorCode::INVALID_REQUEST, Fault::Client, message));
+        }
         // The absolute form wins over the header (RFC 9112, 3.2.2).
         let authority = match (uri.authority(), headers.get(HOST)) {
             (Some(authority), _) => authority.as_str(),
@@ -48,6 +53,9 @@ impl Origins {
                 ));
             }
         };
+        if authority.contains('@') {
+            return Err(foreign_host(authority));
+        }
         let name = host_of(authority);
         if is_local_or_literal(name, true) || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
         {
@@ -85,7 +93,11 @@ impl Origins {
 fn host_of(authority: &str) -> &str {
     let authority = authority.rsplit('@').next().unwrap_or(authority);
     if let Some(v6) = authority.strip_prefix('[') {
-        return v6.split(']').next().unwrap_or(v6);
+        return match v6.split_once(']') {
+            Some((address, rest)) if rest.is_empty() || rest.starts_with(':') => address,
+            // No address; and no name of ours has a bracket.
+            _ => authority,
+        };
     }
     authority.split(':').next().unwrap_or(authority)
 }

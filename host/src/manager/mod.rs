@@ -62,13 +62,11 @@ impl Manager {
     }
 
     /// Adds a provider.
-    pub fn add_provider(&self, provider: ProviderEntry) -> Arc<ProviderEntry> {
+    pub fn add_provider(&self, provider: Arc<ProviderEntry>) {
         let _changing = self.changing.lock();
-        let provider = Arc::new(provider);
         let mut providers = self.providers.load().as_ref().clone();
-        providers.push(provider.clone());
+        providers.push(provider);
         self.providers.store(Arc::new(providers));
-        provider
     }
 
     /// From now on, what is known of plugin files is this.

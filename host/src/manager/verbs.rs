@@ -33,15 +33,31 @@ impl Manager {
         if control.arguments.is_null() {
             control.arguments = json!({});
         }
-        let (hub, verb) = self.hub_for(hubs, &control)?;
-        check(&control, &verb)?;
-        let targets = match verb.target {
-            VerbTarget::Hub => vec![None],
-            VerbTarget::Instance => select(&hub, &verb, &control)?.into_iter().map(Some).collect(),
-        };
-        let runs = targets
+        let found = self.hubs_for(hubs, &control)?;
+        let mut runs = Vec::new();
+        let mut nobody = None;
+        for (hub, verb) in found {
+            check(&control, &verb)?;
+            match targets(&hub, &verb, &control) {
+                Ok(targets) => {
+                    let changes = !verb.read_only;
+                    runs.extend(targets.into_iter().map(|target| (hub.clone(), target, changes)));
+                }
+                Err(error) => nobody = nobody.or(Some(error)),
+            }
+            // So many, or one, are chosen within the first hub that has any.
+            let few = matches!(control.selection, Some(Selection::Count(_)))
+                || (control.selection.is_none() && verb.default_selection == DefaultSelection::One);
+            if few && !runs.is_empty() {
+                break;
+            }
+        }
+        if let (true, Some(error)) = (runs.is_empty(), nobody) {
+            return Err(error);
+        }
+        let runs = runs
             .into_iter()
-            .map(move |target| run(hub.clone(), context.clone(), control.clone(), target));
+            .map(move |(hub, target, changes)| run(hub, context.clone(), control.clone(), target, changes));
         let mut results = Map::new();
         let items = stream::iter(runs)
             .flatten_unordered(AT_ONCE)
@@ -64,38 +80,51 @@ impl Manager {
             .boxed())
     }
 
-    fn hub_for(&self, hubs: Option<&[String]>, control: &Control) -> Result<(Arc<HubEntry>, Verb), Error> {
+    /// The hubs that know the verb, among those the caller may use.
+    fn hubs_for(
+        &self,
+        scope: Option<&[String]>,
+        control: &Control,
+    ) -> Result<Vec<(Arc<HubEntry>, Verb)>, Error> {
+        let allowed = |hub: &Arc<HubEntry>| scope.is_none_or(|names| names.contains(&hub.name));
         let candidates: Vec<Arc<HubEntry>> = match &control.hub {
             Some(name) => vec![self.hub(name)?],
-            None => self
-                .hubs()
-                .iter()
-                .filter(|hub| hubs.is_none_or(|names| names.contains(&hub.name)))
-                .cloned()
-                .collect(),
+            None => self.hubs().as_ref().clone(),
         };
-        let found = candidates.iter().find_map(|hub| {
-            hub.driver
-                .manifest()
-                .verbs
-                .get(&control.verb)
-                .map(|verb| (hub.clone(), verb.clone()))
-        });
-        found.ok_or_else(|| {
-            let known: Vec<_> = candidates
-                .iter()
-                .flat_map(|hub| hub.driver.manifest().verbs.keys().cloned())
-                .collect();
-            Error::new(
-                ErrorCode::METHOD_NOT_SUPPORTED,
-                Fault::Client,
-                format!(
-                    "no hub knows the verb `{}`; known are: {}",
-                    control.verb,
-                    list(&known)
-                ),
-            )
-        })
+        let candidates: Vec<_> = candidates.into_iter().filter(allowed).collect();
+        let verbs = |hub: &Arc<HubEntry>| hub.driver.manifest().verbs.get(&control.verb).cloned();
+        let found: Vec<_> = candidates
+            .iter()
+            .filter_map(|hub| Some((hub.clone(), verbs(hub)?)))
+            .collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let known: Vec<_> = candidates
+            .iter()
+            .flat_map(|hub| hub.driver.manifest().verbs.keys().cloned())
+            .collect();
+        Err(Error::new(
+            ErrorCode::METHOD_NOT_SUPPORTED,
+            Fault::Client,
+            format!(
+                "no hub knows the verb `{}`; known are: {}",
+                control.verb,
+                list(&known)
+            ),
+        ))
+    }
+}
+
+/// What a verb is carried out on in one hub: instances, or the hub itself.
+fn targets(
+    hub: &HubEntry,
+    verb: &Verb,
+    control: &Control,
+) -> Result<Vec<Option<Arc<ResourceInstance>>>, Error> {
+    match verb.target {
+        VerbTarget::Hub => Ok(vec![None]),
+        VerbTarget::Instance => Ok(select(hub, verb, control)?.into_iter().map(Some).collect()),
     }
 }
 
@@ -159,6 +188,7 @@ fn run(
     context: Context,
     control: Control,
     target: Option<Arc<ResourceInstance>>,
+    changes: bool,
 ) -> BoxStream<'static, Item> {
     let id = target
         .as_ref()
@@ -166,15 +196,7 @@ fn run(
     let items = hub
         .driver
         .control(context, control.verb, control.arguments, target.clone());
-    let ended = {
-        let id = id.clone();
-        move || {
-            // What the verb changed is true in status and routing at once, not at the next probe.
-            if target.is_some() {
-                hub.pool.probe_now(&id);
-            }
-        }
-    };
+    let (pool, changes) = (hub.pool.clone(), changes && target.is_some());
     let mut answered = false;
     items
         .map(Some)
@@ -185,7 +207,6 @@ fn run(
                 Some(Ok(ControlItem::Progress(progress))) => Some(Item::Progress { instance, progress }),
                 Some(Ok(ControlItem::Result(value))) => {
                     answered = true;
-                    ended();
                     Some(Item::Result {
                         instance,
                         result: json!({ "ok": value }),
@@ -193,7 +214,6 @@ fn run(
                 }
                 Some(Err(error)) => {
                     answered = true;
-                    ended();
                     Some(Item::Result {
                         instance,
                         result: json!({ "error": error }),
@@ -209,6 +229,16 @@ fn run(
                 }
             };
             std::future::ready(out)
+        })
+        .then(move |item| {
+            let pool = pool.clone();
+            async move {
+                // What the verb changed is true in lists, status and routing when its caller hears of its end.
+                if let (true, Item::Result { instance, .. }) = (changes, &item) {
+                    pool.look(instance).await;
+                }
+                item
+            }
         })
         .boxed()
 }

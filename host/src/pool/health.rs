@@ -39,7 +39,7 @@ impl Core {
     }
 
     /// Probes once and draws the consequences.
-    async fn probe(self: &Arc<Self>, slot: &Arc<Slot>) {
+    pub(super) async fn probe(self: &Arc<Self>, slot: &Arc<Slot>) {
         let seen = slot.notes.lock().look();
         let life = slot.condition.lock().life;
         let limit = self.settings.health.timeout;

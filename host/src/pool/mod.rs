@@ -326,6 +326,14 @@ impl Pool {
         }
     }
 
+    /// Probes an instance and waits until what was found is known, so that whoever changed something sees it.
+    /// Bounded by the probe's own time limit.
+    pub async fn look(&self, id: &str) {
+        if let Some(slot) = self.core.registry.find(id) {
+            self.core.probe(&slot).await;
+        }
+    }
+
     /// How many requests wait in the queue.
     pub fn queue_depth(&self) -> usize {
         self.core.queue.waiting()

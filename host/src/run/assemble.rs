@@ -134,8 +134,10 @@ impl Assembly {
             hubs,
             roles,
         );
-        let entry = manager.add_provider(entry);
-        self.dispatcher.publish(&entry).map_err(Missing::Conflict)
+        let entry = Arc::new(entry);
+        self.dispatcher.publish(&entry).map_err(Missing::Conflict)?;
+        manager.add_provider(entry);
+        Ok(())
     }
 
     fn services(&mut self, scope: Scope) -> Arc<ComponentServices> {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use plugin_api::ResourceInstance;
 
+use super::outgoing::named_by_connection;
 use crate::dispatch::body::Body;
 use crate::dispatch::relay::RelayBody;
 
@@ -45,8 +46,13 @@ const INSTANCE: HeaderName = HeaderName::from_static("x-gleitzeit-instance");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-gleitzeit-attempts");
 const QUEUE_MS: HeaderName = HeaderName::from_static("x-gleitzeit-queue-ms");
 
-/// Response headers that concern the connection to the instance alone, or that hyper writes itself.
-const OURS: [HeaderName; 7] = [
+/// Response headers that concern the connection to the instance alone, that hyper writes itself, or that would let an
+/// instance speak to browsers in our name.
+const OURS: [HeaderName; 11] = [
+    header::SET_COOKIE,
+    header::WWW_AUTHENTICATE,
+    header::PROXY_AUTHENTICATE,
+    header::ALT_SVC,
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -58,7 +64,15 @@ const OURS: [HeaderName; 7] = [
 
 /// What of an instance's headers goes on to the client.
 pub(super) fn passed_headers(mut headers: HeaderMap) -> HeaderMap {
-    for name in &OURS {
+    for name in named_by_connection(&headers).iter().chain(&OURS) {
+        headers.remove(name);
+    }
+    let cors: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("access-control-"))
+        .cloned()
+        .collect();
+    for name in cors {
         headers.remove(name);
     }
     headers

@@ -52,6 +52,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether the instance said something that may be passed on.
+    pub(super) fn has_answer(&self) -> bool {
+        self.answer.is_some()
+    }
+
     /// The last attempt has failed: the instance's own words where it has any, else ours.
     pub(super) fn give_up(self, attempts: u32, queued: Duration) -> Result<Answer, Error> {
         match self.answer {
@@ -153,6 +158,7 @@ impl Attempt<'_> {
     /// Everything up to the first meaningful byte, within its time limit, and given up early when the instance is
     /// found to be unhealthy.
     async fn exchange(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Box<Trouble>> {
+        self.prepare(lease).await?;
         let begun = Instant::now();
         let limit = self.pool.settings().timeouts.first_byte;
         let due = self
@@ -170,6 +176,24 @@ impl Attempt<'_> {
         }
     }
 
+    /// Brings in what the instance has to have first. The engine limits its time, which is not the answer's: a large
+    /// model may well take longer to fetch than any answer may.
+    async fn prepare(&self, lease: &Lease) -> Result<(), Box<Trouble>> {
+        if lease.preparation().is_none() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let context = super::context(self.job.caller);
+        let preparing = self.pool.prepare(lease, &self.job.requirement, context);
+        match self.deadline {
+            Some(due) => match tokio::time::timeout_at(due, preparing).await {
+                Ok(prepared) => prepared.map_err(unprepared),
+                Err(_) => Err(self.too_late(begun, due)),
+            },
+            None => preparing.await.map_err(unprepared),
+        }
+    }
+
     fn too_late(&self, begun: Instant, due: Instant) -> Box<Trouble> {
         // The caller's deadline is no fault of the instance; its own time limit is.
         let callers = self.deadline.is_some_and(|deadline| deadline <= due);
@@ -182,12 +206,6 @@ impl Attempt<'_> {
     }
 
     async fn work(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Box<Trouble>> {
-        if lease.preparation().is_some() {
-            self.pool
-                .prepare(lease, &self.job.requirement, super::context(self.job.caller))
-                .await
-                .map_err(unprepared)?;
-        }
         let target = self.target(lease)?;
         let request = outgoing
             .request(&target)
@@ -198,7 +216,7 @@ impl Attempt<'_> {
             .send(lease.key(), &target, request, timeouts.connect)
             .await
             .map_err(|error| unreached(&lease.instance().id, &error))?;
-        if response.status().as_u16() >= 400 {
+        if !response.status().is_success() {
             return Err(self
                 .refusal(response, &target, outgoing, &lease.instance().id)
                 .await);
@@ -222,7 +240,7 @@ impl Attempt<'_> {
             .as_ref()
             .ok_or_else(|| refused("this instance has no endpoint to send to"))?;
         self.upstream
-            .target(lease.key(), || Target::parse(endpoint))
+            .target(lease.key(), endpoint)
             .map_err(|error| refused(&error.to_string()))
     }
 
@@ -255,6 +273,9 @@ impl Attempt<'_> {
                 format!("{instance} answered {}", head.status),
             ),
         };
+        if class.look {
+            self.pool.probe_now(instance);
+        }
         let answer = class.presentable.then_some((head.status, head.headers, body));
         Box::new(Trouble {
             outcome: class.outcome,
@@ -371,7 +392,7 @@ impl Attempt<'_> {
                     pieces,
                     rest,
                     judge,
-                    renamer(framing).filter(|_| judged),
+                    renamer(framing),
                     end(lease),
                     IdleTimer::new(timeouts.idle, Some(until)),
                     self.job.caller.stop.clone(),

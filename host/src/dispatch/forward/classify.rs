@@ -15,12 +15,14 @@ pub(super) struct Class {
     pub outcome: Outcome,
     /// Whether another should be asked.
     pub again: bool,
+    /// Whether what is known of the instance should be looked at anew.
+    pub look: bool,
     /// Whether the answer may be shown to the client if no other has a better one.
     pub presentable: bool,
 }
 
 impl Class {
-    /// Judges a status of 400 or more.
+    /// Judges a status that is no success.
     pub(super) fn of(
         status: StatusCode,
         headers: &HeaderMap,
@@ -31,10 +33,16 @@ impl Class {
         let class = |outcome, again, presentable| Self {
             outcome,
             again,
+            look: false,
             presentable,
         };
         if judge.is_some_and(|judge| judge.is_elsewhere(status.as_u16())) {
-            return class(Outcome::CapabilityMissing, true, true);
+            // It may have lost what it was chosen for, or never have had the route: only a look can tell which, and
+            // one client's odd request must not take a model away from all others.
+            return Self {
+                look: true,
+                ..class(Outcome::ClientError, true, true)
+            };
         }
         match status {
             // Our own credential was refused, or we were at the door (a Host check answers with an empty body):
@@ -58,6 +66,11 @@ impl Class {
             ),
             // Nobody implements it here; asking again changes nothing.
             StatusCode::NOT_IMPLEMENTED => class(Outcome::ClientError, false, true),
+            // A switch of protocols or a redirection: the client asked us, and for neither. Where it leads is not for an
+            // instance to choose.
+            status if status.is_informational() || status.is_redirection() => {
+                class(Outcome::ServerError, true, false)
+            }
             status if status.is_server_error() => class(Outcome::ServerError, true, true),
             _ => class(Outcome::ClientError, false, true),
         }
@@ -141,6 +154,7 @@ mod tests {
             Class {
                 outcome: Outcome::Misconfigured,
                 again: true,
+                look: false,
                 presentable: false
             }
         );

@@ -7,6 +7,7 @@ mod outgoing;
 
 use std::time::Duration;
 
+use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::{Context, Error, ErrorCode, Fault, Retry};
 use tokio::time::Instant;
@@ -62,6 +63,7 @@ pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) ->
     });
     let mut tried = Tried::default();
     let mut attempts = 0;
+    let mut last: Option<Failure> = None;
     let mut queued = Duration::ZERO;
     loop {
         let asking = Asking {
@@ -72,12 +74,24 @@ pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) ->
             tried: &tried,
             deadline,
         };
-        let Held { lease, pool } = asking.from(job.pools).await?;
+        let Held { lease, pool } = match (asking.from(job.pools).await, last.take()) {
+            (Ok(held), earlier) => {
+                last = earlier;
+                held
+            }
+            // No other to ask: what the last one said is worth more than that there is no other.
+            (Err(_), Some(failure)) if failure.has_answer() => return failure.give_up(attempts, queued),
+            (Err(error), _) => return Err(error),
+        };
+        if tried.contains(lease.key()) {
+            // An answer of 4xx that was no failure is not improved by asking the same instance again.
+            if let Some(failure) = last.take_if(|failure| failure.outcome == Outcome::ClientError) {
+                return failure.give_up(attempts, queued);
+            }
+            pause(attempts + 1).await;
+        }
         attempts += 1;
         queued += lease.queued();
-        if tried.contains(lease.key()) {
-            pause(attempts).await;
-        }
         let again = attempts < pool.settings().retry.attempts;
         let key = lease.key();
         let attempt = Attempt {
@@ -103,6 +117,7 @@ pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) ->
         let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
         if failure.again && again && in_time && pool.retry_allowed() {
             tried.add(key);
+            last = Some(failure);
             continue;
         }
         return failure.give_up(attempts, queued);

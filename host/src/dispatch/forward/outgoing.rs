@@ -67,17 +67,20 @@ const OURS: [HeaderName; 20] = [
     HeaderName::from_static("x-forwarded-for"),
 ];
 
-/// What of a client's headers goes on to an instance.
-pub fn copied_headers(mut headers: HeaderMap) -> HeaderMap {
-    // A connection may name further headers that concern it alone.
-    let named: Vec<HeaderName> = headers
+/// Further headers that concern one connection alone, as `Connection` names them (RFC 9110, 7.6.1).
+pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&OURS) {
+        .collect()
+}
+
+/// What of a client's headers goes on to an instance.
+pub fn copied_headers(mut headers: HeaderMap) -> HeaderMap {
+    for name in named_by_connection(&headers).iter().chain(&OURS) {
         headers.remove(name);
     }
     let hints: Vec<HeaderName> = headers

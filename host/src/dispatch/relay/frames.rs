@@ -48,6 +48,8 @@ pub(super) struct Tail {
     held: usize,
     /// The last complete line, where nothing has followed it yet.
     last: Bytes,
+    /// It was too long to keep.
+    lost: bool,
 }
 
 /// A last line longer than this is not judged. Final lines with a context array may well have megabytes.
@@ -66,11 +68,15 @@ impl Tail {
             // It began in the pieces kept.
             None => {
                 self.keep(piece.slice(..text));
+                if self.held > LONGEST {
+                    self.lost = true;
+                }
                 self.take()
             }
         };
         if !line.trim_ascii().is_empty() {
             self.last = line;
+            self.lost = false;
         }
         self.pieces.clear();
         self.held = 0;
@@ -79,14 +85,16 @@ impl Tail {
         }
     }
 
-    /// The last line that is not blank, whether or not a line feed ended it.
-    pub(super) fn finish(mut self) -> Bytes {
-        let open = self.take();
-        if open.trim_ascii().is_empty() {
-            self.last
-        } else {
-            open
+    /// The last line that is not blank, whether or not a line feed ended it. `None` where it was too long to keep.
+    pub(super) fn finish(mut self) -> Option<Bytes> {
+        if self.held > LONGEST {
+            return None;
         }
+        let open = self.take();
+        if !open.trim_ascii().is_empty() {
+            return Some(open);
+        }
+        (!self.lost).then_some(self.last)
     }
 
     /// Whether the stream so far ends with a line feed.
@@ -131,7 +139,7 @@ mod tests {
         for piece in pieces {
             tail.push(&Bytes::from_static(piece.as_bytes()));
         }
-        tail.finish()
+        tail.finish().unwrap_or_default()
     }
 
     #[test]

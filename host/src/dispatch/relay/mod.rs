@@ -14,7 +14,7 @@ pub use judge::{Judge, Verdict};
 pub use rename::Renamer;
 pub(super) use stream::stopping;
 pub use stream::{RelayBody, RelayEnd};
-pub use timer::IdleTimer;
+pub use timer::{Expired, IdleTimer};
 
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,14 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use plugin_api::contract::outcome::Outcome;
+use plugin_api::manifest::Framing;
 use plugin_api::{Error, ErrorCode};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::frames::Tail;
 use super::judge::{Judge, Verdict};
 use super::rename::Renamer;
-use super::timer::IdleTimer;
+use super::timer::{Expired, IdleTimer};
 use crate::dispatch::upstream::UpstreamBody;
 
 /// What happens when a committed stream has ended: the lease is released, and a failure becomes a last frame.
@@ -40,6 +41,8 @@ pub struct RelayBody {
     end: Box<dyn RelayEnd>,
     idle: IdleTimer,
     stop: CancellationToken,
+    /// Everything has been said.
+    finished: bool,
     /// Made on the first wait; most short answers never need it.
     stopped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
@@ -64,6 +67,7 @@ impl RelayBody {
             end,
             idle,
             stop,
+            finished: false,
             stopped: None,
         }
     }
@@ -91,8 +95,10 @@ impl RelayBody {
                 if stopped.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Some(Err(stopping())));
                 }
-                ready!(self.idle.poll_expired(context));
-                Poll::Ready(Some(Err(silent(self.idle.limit()))))
+                Poll::Ready(Some(Err(match ready!(self.idle.poll_expired(context)) {
+                    Expired::Idle => silent(self.idle.limit()),
+                    Expired::Deadline => too_long(),
+                })))
             }
         }
     }
@@ -100,6 +106,7 @@ impl RelayBody {
     /// The stream is over: says how, and returns what is still to be sent.
     fn finish(&mut self, error: Option<Error>) -> Option<Result<Bytes, Error>> {
         self.upstream = None;
+        self.finished = true;
         let at_line_start = self.tail.is_at_line_start();
         let mut out = BytesMut::from(&self.renamer.as_mut().map(Renamer::finish).unwrap_or_default()[..]);
         let (outcome, error) = match error {
@@ -112,8 +119,11 @@ impl RelayBody {
             if self.judge.is_none() {
                 return Some(Err(error));
             }
-            if !at_line_start {
-                out.extend_from_slice(b"\n");
+            // A frame that was cut short must not run into this one.
+            match self.judge.as_ref().map(Judge::framing) {
+                Some(Framing::Sse) => out.extend_from_slice(b"\n\n"),
+                _ if !at_line_start => out.extend_from_slice(b"\n"),
+                _ => {}
             }
             match self.end.render(error) {
                 Ok(frame) => out.extend_from_slice(&frame),
@@ -128,7 +138,10 @@ impl RelayBody {
         let Some(judge) = self.judge.as_ref().filter(|judge| judge.knows_the_end()) else {
             return (Outcome::Success, None);
         };
-        match judge.line(&std::mem::take(&mut self.tail).finish()) {
+        let Some(last) = std::mem::take(&mut self.tail).finish() else {
+            return (Outcome::Success, None);
+        };
+        match judge.line(&last) {
             Verdict::Done => (Outcome::Success, None),
             // The instance has told the client itself; only the account is still open.
             Verdict::Failure(_) => (Outcome::ServerError, None),
@@ -153,6 +166,12 @@ fn silent(limit: std::time::Duration) -> Error {
     )
 }
 
+pub(in crate::dispatch) fn too_long() -> Error {
+    let message = "the time limit of this request passed in the middle of the answer";
+    Error::new(ErrorCode::TIMEOUT, plugin_api::Fault::Client, message)
+        .hint("allow more time, or ask for a shorter answer")
+}
+
 /// What a client hears whose stream the host's own end cuts off.
 pub(in crate::dispatch) fn stopping() -> Error {
     Error::new(
@@ -165,6 +184,8 @@ pub(in crate::dispatch) fn stopping() -> Error {
 
 fn outcome(error: &Error) -> Outcome {
     match error.code {
+        // A limit of the caller's or the operator's for the whole says nothing of the instance.
+        ErrorCode::TIMEOUT if error.fault == plugin_api::Fault::Client => Outcome::Cancelled,
         ErrorCode::TIMEOUT => Outcome::TimedOut,
         ErrorCode::SHUTDOWN => Outcome::Cancelled,
         _ => Outcome::StreamBroken,
@@ -179,7 +200,7 @@ impl Body for RelayBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.upstream.is_none() && self.pieces.is_empty() {
+        if self.finished {
             return Poll::Ready(None);
         }
         loop {

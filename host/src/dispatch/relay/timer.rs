@@ -16,6 +16,15 @@ pub struct IdleTimer {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
+/// Which limit has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expired {
+    /// Nothing has happened for too long.
+    Idle,
+    /// Everything has taken too long.
+    Deadline,
+}
+
 impl IdleTimer {
     /// A timer that starts now, and fires at `deadline` in any case.
     pub fn new(limit: Duration, deadline: Option<Instant>) -> Self {
@@ -38,7 +47,7 @@ impl IdleTimer {
     }
 
     /// Ready when the limit has passed; call it only where there is nothing else to do.
-    pub fn poll_expired(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_expired(&mut self, context: &mut Context<'_>) -> Poll<Expired> {
         loop {
             let due = self.deadline.map_or(self.last + self.limit, |deadline| {
                 deadline.min(self.last + self.limit)
@@ -48,7 +57,8 @@ impl IdleTimer {
                 return Poll::Pending;
             }
             if Instant::now() >= due {
-                return Poll::Ready(());
+                let all = self.deadline.is_some_and(|deadline| deadline <= due);
+                return Poll::Ready(if all { Expired::Deadline } else { Expired::Idle });
             }
             sleep.as_mut().reset(due);
         }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use plugin_api::contract::instance::Endpoint;
 
 use super::connection::Connection;
 use super::target::{Target, TargetError};
@@ -27,6 +28,7 @@ pub(super) struct Idle {
 
 /// What a shard knows of an instance.
 struct Place {
+    endpoint: Endpoint,
     target: Arc<Target>,
     resting: Vec<Connection>,
     used: Instant,
@@ -51,25 +53,25 @@ impl Idle {
         &self.shards[MINE.get()]
     }
 
-    pub(super) fn target(
-        &self,
-        key: u64,
-        make: impl FnOnce() -> Result<Target, TargetError>,
-    ) -> Result<Arc<Target>, TargetError> {
+    /// The parsed endpoint. One that has changed closes what rests at the old.
+    pub(super) fn target(&self, key: u64, endpoint: &Endpoint) -> Result<Arc<Target>, TargetError> {
         let mut shard = self.shard().lock();
-        if let Some(place) = shard.get_mut(&key) {
+        if let Some(place) = shard.get_mut(&key)
+            && place.endpoint == *endpoint
+        {
             place.used = Instant::now();
             return Ok(place.target.clone());
         }
-        let target = Arc::new(make()?);
-        shard.insert(
-            key,
-            Place {
-                target: target.clone(),
-                resting: Vec::new(),
-                used: Instant::now(),
-            },
-        );
+        let target = Arc::new(Target::parse(endpoint)?);
+        let place = Place {
+            endpoint: endpoint.clone(),
+            target: target.clone(),
+            resting: Vec::new(),
+            used: Instant::now(),
+        };
+        let old = shard.insert(key, place);
+        drop(shard); // Closing sockets is a system call each; not under the lock.
+        drop(old);
         Ok(target)
     }
 

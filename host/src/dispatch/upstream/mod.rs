@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use plugin_api::contract::instance::Endpoint;
 use plugin_api::contract::outcome::Outcome;
 
 pub use body::UpstreamBody;
@@ -59,16 +60,12 @@ impl Upstream {
         Self::default()
     }
 
-    /// Where the instance registered under `key` is reached; parsed once by `make`.
+    /// Where the instance registered under `key` is reached; parsed once for each thread.
     ///
     /// # Errors
     /// The endpoint is not a usable URL.
-    pub fn target(
-        &self,
-        key: u64,
-        make: impl FnOnce() -> Result<Target, TargetError>,
-    ) -> Result<Arc<Target>, TargetError> {
-        self.idle.target(key, make)
+    pub fn target(&self, key: u64, endpoint: &Endpoint) -> Result<Arc<Target>, TargetError> {
+        self.idle.target(key, endpoint)
     }
 
     /// Sends a request and returns when the response's head is there.

@@ -68,15 +68,19 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 /// Reads a body.
 ///
 /// # Errors
-/// Not UTF-8, nested too deeply (found before anything is parsed), or not JSON.
-pub(super) fn parse(body: &Bytes, depth: usize) -> Result<Payload, Error> {
+/// Not UTF-8, nested too deeply or with too many entries (found before anything is parsed), or not JSON.
+pub(super) fn parse(body: &Bytes, depth: usize, batch: usize) -> Result<Payload, Error> {
     let text = str::from_utf8(body).map_err(|error| {
         malformed(format!(
             "the body is not UTF-8 from byte {} on",
             error.valid_up_to()
         ))
     })?;
-    check_depth(text, depth)?;
+    let entries = check_shape(text, depth)?;
+    if entries > batch && text.trim_ascii_start().starts_with('[') {
+        let message = format!("a batch may have {batch} requests, this one has {entries}");
+        return Err(Error::new(ErrorCode::TOO_LARGE, Fault::Client, message));
+    }
     let whole: &RawValue =
         serde_json::from_str(text).map_err(|error| malformed(format!("the body is not JSON: {error}")))?;
     if !whole.get().starts_with('[') {
@@ -145,9 +149,11 @@ fn unknown(message: String) -> Message {
     }
 }
 
-/// Counts brackets outside strings, without recursion and before anything is built from them.
-fn check_depth(text: &str, limit: usize) -> Result<(), Error> {
+/// Counts brackets outside strings, without recursion and before anything is built from them; returns how many
+/// entries the outermost one has.
+fn check_shape(text: &str, limit: usize) -> Result<usize, Error> {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    let mut entries = 1;
     for byte in text.bytes() {
         match byte {
             _ if escaped => escaped = false,
@@ -166,10 +172,11 @@ fn check_depth(text: &str, limit: usize) -> Result<(), Error> {
                 }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' if depth == 1 => entries += 1,
             _ => {}
         }
     }
-    Ok(())
+    Ok(entries)
 }
 
 fn malformed(message: String) -> Error {

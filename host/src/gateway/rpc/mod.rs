@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use plugin_api::{Error, ErrorCode, Fault};
+use plugin_api::Error;
 
 use self::message::{Id, Message, Payload, Request};
 use super::answer::{self, Content};
@@ -48,7 +48,7 @@ pub(super) async fn answer<B: Backend>(
     body: Bytes,
 ) -> Result<Response<Content<B::Body>>, Error> {
     let limits = &lane.site.limits;
-    match message::parse(&body, limits.json_depth)? {
+    match message::parse(&body, limits.json_depth, limits.batch)? {
         Payload::Single(message) => {
             let caller = call::Caller::new(lane.clone(), asker, headers)?;
             match message {
@@ -66,15 +66,6 @@ pub(super) async fn answer<B: Backend>(
         Payload::Batch(messages) if messages.is_empty() => {
             Err(message::invalid("a batch needs at least one request"))
         }
-        Payload::Batch(messages) if messages.len() > limits.batch => Err(Error::new(
-            ErrorCode::TOO_LARGE,
-            Fault::Client,
-            format!(
-                "a batch may have {} requests, this one has {}",
-                limits.batch,
-                messages.len()
-            ),
-        )),
         Payload::Batch(messages) => {
             let caller = call::Caller::new(lane.clone(), asker, headers)?;
             Ok(whole(batch(lane, principal, &caller, messages).await))

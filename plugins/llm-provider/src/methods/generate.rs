@@ -122,6 +122,7 @@ pub(super) async fn good(response: ForwardResponse) -> Result<ForwardResponse, L
         .map_or_else(|| format!("the instance answered {status}"), str::to_owned);
     let error = match status {
         404 => Error::not_found(message),
+        408 | 429 => Error::instance(ErrorCode::OVERLOADED, message),
         400..500 => Error::invalid(message),
         _ => Error::instance(ErrorCode::UPSTREAM_ERROR, message),
     };

@@ -90,8 +90,8 @@ fn calls_out(calls: &Value) -> Value {
         {
             *arguments = arguments.to_string().into();
         }
-        if call.get("type").is_none() {
-            call["type"] = "function".into();
+        if let Some(fields) = call.as_object_mut() {
+            fields.entry("type").or_insert_with(|| "function".into());
         }
     }
     calls

@@ -171,6 +171,21 @@ mod tests {
     }
 
     #[test]
+    fn the_older_key_counts_where_the_newer_is_empty_as_the_stock_client_sends_them() {
+        for body in [
+            r#"{"model":"","name":"llama3.2"}"#,
+            r#"{"name":"","model":"llama3.2"}"#,
+            r#"{"name":"llama3.2"}"#,
+        ] {
+            assert_eq!(
+                forward("show", body).requirement.capability.as_deref(),
+                Some("llama3.2:latest"),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
     fn lists_are_answered_here() {
         assert_eq!(decide(&aliases(), "tags", b"").unwrap(), Decision::Work);
     }

@@ -10,9 +10,12 @@ use crate::error::LlmError;
 /// What routing needs to know of a body.
 #[derive(Debug, Deserialize)]
 pub(super) struct Peek<'a> {
-    /// The model, as it stands in the text. `name` is its older spelling in some bodies.
-    #[serde(borrow, alias = "name")]
+    /// The model, as it stands in the text.
+    #[serde(borrow)]
     model: Option<&'a RawValue>,
+    /// The same under its older key. Stock clients send both, one of them empty.
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
     #[serde(borrow)]
     options: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -41,7 +44,13 @@ impl<'a> Peek<'a> {
 
     /// The model's name, and where its JSON stands in `body`.
     pub(super) fn model(&self, body: &[u8]) -> Result<(String, std::ops::Range<usize>), LlmError> {
-        let raw = self.model.ok_or(LlmError::NoModel)?.get();
+        let says_something = |raw: &&RawValue| !matches!(raw.get(), "\"\"" | "null");
+        let named = [self.model, self.name].into_iter().flatten();
+        let raw = named
+            .clone()
+            .find(says_something)
+            .or_else(|| named.clone().next());
+        let raw = raw.ok_or(LlmError::NoModel)?.get();
         let name: String =
             serde_json::from_str(raw).map_err(|_| LlmError::Invalid("model must be a string".into()))?;
         let start = raw.as_ptr().addr() - body.as_ptr().addr();

@@ -1,7 +1,7 @@
 use super::*;
 
 fn single(body: &'static str) -> Message {
-    match parse(&Bytes::from_static(body.as_bytes()), 128).unwrap() {
+    match parse(&Bytes::from_static(body.as_bytes()), 128, 100).unwrap() {
         Payload::Single(message) => message,
         Payload::Batch(_) => panic!("a batch"),
     }
@@ -26,7 +26,7 @@ fn an_absent_id_is_a_notification_and_null_is_an_id() {
 #[test]
 fn parameters_share_memory_with_the_body() {
     let body = Bytes::from_static(br#" {"jsonrpc":"2.0","method":"m","id":1,"params":{"a":1}}"#);
-    let Ok(Payload::Single(Message::Request(request))) = parse(&body, 128) else {
+    let Ok(Payload::Single(Message::Request(request))) = parse(&body, 128, 100) else {
         panic!("not a request");
     };
     assert_eq!(&request.params[..], br#"{"a":1}"#);
@@ -70,14 +70,24 @@ fn depth_is_counted_outside_strings_only() {
 fn two_hundred_thousand_brackets_cost_no_stack() {
     for open in ["[", "{\"a\":"] {
         let body = Bytes::from(open.repeat(200_000));
-        let error = parse(&body, 128).unwrap_err();
+        let error = parse(&body, 128, 100).unwrap_err();
         assert_eq!((error.code, error.http_status()), (ErrorCode::TOO_LARGE, 400));
     }
 }
 
 #[test]
 fn bytes_that_are_no_text_are_told_where() {
-    let error = parse(&Bytes::from_static(b"{\"a\": \"\xff\"}"), 128).unwrap_err();
+    let error = parse(&Bytes::from_static(b"{\"a\": \"\xff\"}"), 128, 100).unwrap_err();
     assert_eq!(error.code, ErrorCode::PARSE_ERROR);
     assert!(error.message.contains("byte 7"), "{error}");
+}
+
+#[test]
+fn a_batch_that_is_too_long_is_refused_before_anything_is_built_from_it() {
+    let body = Bytes::from(format!("[{}1]", "1,".repeat(100)));
+    let error = parse(&body, 128, 100).unwrap_err();
+    assert_eq!(error.code, plugin_api::ErrorCode::TOO_LARGE);
+    assert!(error.message.contains("101"), "{error}");
+    let fits = Bytes::from_static(b"[[1,2,3],{\"a\":[1,2,3,4]}]");
+    assert!(parse(&fits, 128, 2).is_ok(), "what is inside of an entry is none");
 }
