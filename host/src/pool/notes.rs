@@ -2,7 +2,8 @@
 //! instance turned out not to have.
 //!
 //! A probe or refresh that was under way when a note was taken saw the world before it, and must not undo it; one
-//! that began later knows better. So notes and looks are numbered.
+//! that began later knows better. So notes and looks are numbered. Of several looks at once (a probe, a refresh, a
+//! verb's) the one that began last counts, in whatever order they end.
 
 use std::collections::HashMap;
 
@@ -22,22 +23,34 @@ pub enum Note {
     Gone,
 }
 
-/// The number of the latest note, as a look at the instance began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Seen(u64);
+/// The beginning of a look at an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The number of the look.
+    look: u64,
+    /// The number of the latest note as it began.
+    note: u64,
+}
 
 /// The notes of one instance.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     taken: u64,
+    looks: u64,
+    /// The latest look that was believed.
+    believed: u64,
     /// By normalised name.
     by_name: HashMap<String, (u64, Note)>,
 }
 
 impl Notes {
     /// A look at the instance begins.
-    pub(super) fn look(&self) -> Seen {
-        Seen(self.taken)
+    pub(super) fn look(&mut self) -> Seen {
+        self.looks += 1;
+        Seen {
+            look: self.looks,
+            note: self.taken,
+        }
     }
 
     /// Takes a note, and applies it to what is known.
@@ -48,13 +61,18 @@ impl Notes {
         self.by_name.insert(name.into_owned(), (self.taken, note));
     }
 
-    /// A look that began at `seen` found these: what it could have seen of the notes is settled by it, later notes
-    /// are applied on top.
-    pub(super) fn merge(&mut self, seen: Seen, found: &mut Vec<Capability>) {
-        self.by_name.retain(|_, (taken, _)| *taken > seen.0);
+    /// A look found these: what it could have seen of the notes is settled by it, later notes are applied on top.
+    /// `false`: a look that began later has ended before it, and knew better.
+    pub(super) fn merge(&mut self, seen: Seen, found: &mut Vec<Capability>) -> bool {
+        if seen.look < self.believed {
+            return false;
+        }
+        self.believed = seen.look;
+        self.by_name.retain(|_, (taken, _)| *taken > seen.note);
         for (name, (_, note)) in &self.by_name {
             apply(name, note, found);
         }
+        true
     }
 }
 
@@ -138,8 +156,22 @@ mod tests {
         notes.merge(seen, &mut found);
         assert!(found.is_empty());
         let mut found = stored("m");
-        notes.merge(notes.look(), &mut found);
+        let later = notes.look();
+        notes.merge(later, &mut found);
         assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn of_looks_at_once_the_one_that_began_last_counts() {
+        let mut notes = Notes::default();
+        let (early, late) = (notes.look(), notes.look());
+        assert!(notes.merge(late, &mut stored("new")));
+        assert!(
+            !notes.merge(early, &mut stored("old")),
+            "it ended late, but began early"
+        );
+        let next = notes.look();
+        assert!(notes.merge(next, &mut Vec::new()));
     }
 
     #[test]

