@@ -12,17 +12,20 @@ use plugin_api::contract::requirement::Priority;
 
 use super::caller::Caller;
 
+/// A principal and a request id. Ids are the clients' own to choose, so one may be under way twice.
+type Key = (String, String);
+
 /// Callers on whose behalf plugins are at work. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Callers {
-    /// By principal and request id. Ids are the clients' own to choose, so one may be under way twice.
-    at_work: Arc<Mutex<HashMap<(String, String), (Caller, usize)>>>,
+    /// Each with how often it is under way. Locked for a lookup, never across an await.
+    at_work: Arc<Mutex<HashMap<Key, (Caller, usize)>>>,
 }
 
 /// A caller whose work is under way; dropping it ends that.
 pub(super) struct CallerGuard {
     callers: Callers,
-    key: (String, String),
+    key: Key,
 }
 
 impl Callers {
