@@ -77,6 +77,12 @@ pub trait Services: Send + Sync + 'static {
     fn secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Secret, Error>>;
     /// See [`Host::publish`].
     fn publish(&self, kind: &str, data: Value);
+    /// See [`Host::bindings`].
+    fn bindings<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Vec<Binding>, Error>>;
+    /// See [`Host::warm`].
+    fn warm(&self, requirement: &Requirement);
+    /// See [`Host::lost`].
+    fn lost(&self, instance: &str, reason: &str);
 }
 
 impl Host {
@@ -159,6 +165,39 @@ impl Host {
     pub fn publish(&self, kind: &str, data: Value) {
         self.services.publish(kind, data);
     }
+
+    /// Asks the warm pool to keep resources of the requirement's specification ready from now on, so that not even the
+    /// first [`lease`](Self::lease) has to wait for one to start. How many is the operator's word. Never blocks.
+    pub fn warm(&self, requirement: &Requirement) {
+        self.services.warm(requirement);
+    }
+
+    /// The hubs this provider may use, with the roles they have; for a hub, itself. Waits until the component is in
+    /// service, so that it may be called from a task spawned while it is built.
+    ///
+    /// # Errors
+    /// `GONE` after retirement.
+    pub async fn bindings(&self, context: &Context) -> Result<Vec<Binding>, Error> {
+        self.services.bindings(context).await
+    }
+
+    /// For a hub: a resource that it started is gone (its process ended, its container died), so that nobody is sent
+    /// there. Requests that hold it are told; a warm pool replaces it. Unknown ones are ignored. Never blocks.
+    pub fn lost(&self, instance: &str, reason: &str) {
+        self.services.lost(instance, reason);
+    }
+}
+
+/// A hub that a provider may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Its name in the configuration.
+    pub hub: String,
+    /// The kind of resource it provides.
+    pub provides: String,
+    /// The roles it has for the provider.
+    #[serde(default)]
+    pub roles: Vec<String>,
 }
 
 /// What the host grants with a lease.
@@ -172,6 +211,9 @@ pub struct LeaseGrant {
     pub instance: ResourceInstance,
     /// How long the request waited in the queue.
     pub queued: Duration,
+    /// For a resource of a warm pool: how often it has been used, this time included. Zero for all others.
+    #[serde(default)]
+    pub uses: u32,
 }
 
 /// An instance held for one request. Dropping it releases it; without a word before that, the work counts as

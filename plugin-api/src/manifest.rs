@@ -81,6 +81,10 @@ pub struct HubManifest {
     pub defaults: Value,
     /// The hub's own verbs.
     pub verbs: BTreeMap<String, Verb>,
+    /// Whether [`Hub::reset`](crate::hub::Hub::reset) has to be called between two uses of a resource of its warm pool.
+    pub resets: bool,
+    /// Schemes of an instance's `url` other than `http` and `https`: `["unix", "tcp"]`.
+    pub schemes: Vec<String>,
 }
 
 /// What [`Hub::prepare`](crate::hub::Hub::prepare) can do.
@@ -149,6 +153,9 @@ pub struct ProviderManifest {
     pub config: Value,
     /// Kinds of resources it can use, in order of preference: what hubs say they provide.
     pub requires: Vec<String>,
+    /// The roles it knows hubs by, and the kind of resource each needs: `{ sandboxed = "container" }`. See
+    /// [`Requirement::role`](crate::contract::requirement::Requirement::role).
+    pub roles: BTreeMap<String, String>,
     /// Its methods by name: `llm/chat`.
     pub methods: BTreeMap<String, Method>,
     /// Its HTTP routes by id.

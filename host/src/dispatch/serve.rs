@@ -131,7 +131,7 @@ impl Dispatcher {
         };
         let job = Job {
             caller,
-            pools: &entry.provider.hubs,
+            pools: entry.provider.pools(forward.requirement.role.as_deref())?,
             requirement: forward.requirement,
             outgoing: vec![outgoing],
         };

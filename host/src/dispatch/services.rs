@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::host::{
-    BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services, Variant,
+    Binding, BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services,
+    Variant,
 };
 use plugin_api::{ByteStream, Context, Error, ErrorCode, Fault};
 use serde_json::Value;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 use super::forward::{self, AnswerBody, Job, Outgoing};
 use super::relay::{Judge, RelayEnd};
 use super::{Dispatcher, Table};
-use crate::manager::{Asking, Manager};
+use crate::manager::{Asking, Manager, ProviderEntry};
 use crate::pool::{Asker, Lease, Pool, Tried};
 
 /// Which component asks.
@@ -104,21 +105,38 @@ impl ComponentServices {
     fn pools(&self, manager: &Manager) -> Vec<Pool> {
         match &self.scope {
             Scope::Hub(name) => manager.pools(std::slice::from_ref(name)),
-            Scope::Provider(name) => {
-                let providers = manager.providers();
-                let entry = providers.iter().find(|provider| provider.name == *name);
-                entry.map(|provider| provider.hubs.clone()).unwrap_or_default()
-            }
+            Scope::Provider(_) => self
+                .provider(manager)
+                .map(|entry| entry.hubs.clone())
+                .unwrap_or_default(),
         }
     }
 
+    /// The pools that may serve a request.
+    fn pools_for(&self, manager: &Manager, requirement: &Requirement) -> Result<Vec<Pool>, Error> {
+        match self.provider(manager) {
+            Some(entry) => entry.pools(requirement.role.as_deref()).map(<[Pool]>::to_vec),
+            None => Ok(self.pools(manager)),
+        }
+    }
+
+    fn provider(&self, manager: &Manager) -> Option<Arc<ProviderEntry>> {
+        let Scope::Provider(name) = &self.scope else {
+            return None;
+        };
+        manager
+            .providers()
+            .iter()
+            .find(|provider| provider.name == *name)
+            .cloned()
+    }
+
     fn judge(&self, manager: &Manager, relay: Option<&String>) -> Result<Option<Judge>, Error> {
-        let (Some(relay), Scope::Provider(name)) = (relay, &self.scope) else {
+        let (Some(relay), Scope::Provider(_)) = (relay, &self.scope) else {
             return Ok(None);
         };
-        let providers = manager.providers();
-        let entry = providers.iter().find(|provider| provider.name == *name);
-        match entry.and_then(|provider| provider.relays.get(relay)) {
+        let entry = self.provider(manager);
+        match entry.as_ref().and_then(|provider| provider.relays.get(relay)) {
             Some(relay) => Ok(Some(Judge::new(relay.clone()))),
             None => Err(Error::plugin(format!("the manifest has no relay `{relay}`"))),
         }
@@ -133,7 +151,7 @@ impl Services for ComponentServices {
     ) -> BoxFuture<'a, Result<LeaseGrant, Error>> {
         Box::pin(async move {
             let dispatcher = self.dispatcher()?;
-            let pools = self.pools(&dispatcher.manager);
+            let pools = self.pools_for(&dispatcher.manager, requirement)?;
             let mut wanted = requirement.clone();
             dispatcher.callers.behind(context).shape(&mut wanted);
             let requirement = &wanted;
@@ -157,6 +175,7 @@ impl Services for ComponentServices {
                 hub: held.pool.name().to_owned(),
                 instance: held.lease.instance().as_ref().clone(),
                 queued: held.lease.queued(),
+                uses: 0,
             };
             self.leases.lock().insert(lease, held.lease);
             Ok(grant)
@@ -177,7 +196,7 @@ impl Services for ComponentServices {
     ) -> BoxFuture<'a, Result<ForwardResponse, Error>> {
         Box::pin(async move {
             let dispatcher = self.dispatcher()?;
-            let pools = self.pools(&dispatcher.manager);
+            let pools = self.pools_for(&dispatcher.manager, &request.requirement)?;
             let caller = dispatcher.callers.behind(context);
             let outgoing = request
                 .variants
@@ -277,6 +296,37 @@ impl Services for ComponentServices {
 
     fn secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Secret, Error>> {
         Box::pin(async move { self.dispatcher()?.manager.secrets().get(name) })
+    }
+
+    fn bindings<'a>(&'a self, _context: &'a Context) -> BoxFuture<'a, Result<Vec<Binding>, Error>> {
+        Box::pin(async move {
+            let dispatcher = self.dispatcher()?;
+            let entry = self.provider(&dispatcher.manager);
+            let binding = |pool: &Pool| Binding {
+                hub: pool.name().to_owned(),
+                provides: pool.provides().to_owned(),
+                roles: entry
+                    .iter()
+                    .flat_map(|entry| &entry.roles)
+                    .filter(|(_, hub)| *hub == pool.name())
+                    .map(|(role, _)| role.clone())
+                    .collect(),
+            };
+            Ok(self.pools(&dispatcher.manager).iter().map(binding).collect())
+        })
+    }
+
+    fn warm(&self, requirement: &Requirement) {
+        // Until the engine keeps warm pools there is nothing to be kept ready.
+        let _ = requirement;
+    }
+
+    fn lost(&self, instance: &str, reason: &str) {
+        if let (Ok(dispatcher), Scope::Hub(_)) = (self.dispatcher(), &self.scope) {
+            for pool in self.pools(&dispatcher.manager) {
+                pool.lost(instance, reason);
+            }
+        }
     }
 
     fn publish(&self, kind: &str, data: Value) {

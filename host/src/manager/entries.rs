@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use plugin_api::manifest::Relay;
+use plugin_api::{Error, ErrorCode, Fault};
 
 use crate::plugin::driver::{HubDriver, ProviderDriver};
 use crate::pool::Pool;
@@ -34,7 +35,8 @@ pub struct ProviderEntry {
     pub driver: Arc<dyn ProviderDriver>,
     /// The hubs it may use, in order of preference.
     pub hubs: Vec<Pool>,
-    /// The same by the role the provider knows them by, where the operator gave roles.
+    /// The hub of each role the provider knows: the operator's choice, else the first of `hubs` of the kind that the
+    /// manifest gives the role. Roles without a hub are left out.
     pub roles: BTreeMap<String, String>,
     /// Its manifest's relays, ready to be shared by requests.
     pub relays: HashMap<String, Arc<Relay>>,
@@ -65,5 +67,28 @@ impl ProviderEntry {
             roles,
             relays,
         }
+    }
+
+    /// The pools that may serve a request in this role; without a role, all of them.
+    ///
+    /// # Errors
+    /// No hub has the role; the message says how to give it one.
+    pub fn pools(&self, role: Option<&str>) -> Result<&[Pool], Error> {
+        let Some(role) = role else {
+            return Ok(&self.hubs);
+        };
+        let hub = self.roles.get(role);
+        let pool = hub.and_then(|hub| self.hubs.iter().find(|pool| pool.name() == hub));
+        pool.map(std::slice::from_ref).ok_or_else(|| {
+            let message = format!("the provider `{}` has no hub for `{role}`", self.name);
+            let hint = match self.driver.manifest().roles.get(role) {
+                Some(kind) => format!(
+                    "bind one that provides `{kind}` in plugins.toml: [providers.{}] hubs = {{ {role} = \"…\" }}",
+                    self.name
+                ),
+                None => "the plugin's manifest does not know this role".to_owned(),
+            };
+            Error::new(ErrorCode::NOT_AVAILABLE, Fault::Host, message).hint(hint)
+        })
     }
 }

@@ -76,6 +76,7 @@ pub use self::notes::Note;
 use self::pick::{Picked, pick};
 pub use self::refusal::{MOST_REASONS, Refusal};
 pub use self::report::{HubReport, InstanceReport, PoolMetrics};
+use self::slot::Phase;
 pub use self::slot::State;
 pub use self::status::InstanceStatus;
 pub use self::tried::Tried;
@@ -119,6 +120,11 @@ impl Pool {
     /// The hub's name.
     pub fn name(&self) -> &str {
         &self.core.settings.name
+    }
+
+    /// The kind of resource the hub provides.
+    pub fn provides(&self) -> &str {
+        &self.core.driver.manifest().provides
     }
 
     /// The hub's settings.
@@ -331,6 +337,15 @@ impl Pool {
     pub async fn look(&self, id: &str) {
         if let Some(slot) = self.core.registry.find(id) {
             self.core.probe(&slot).await;
+        }
+    }
+
+    /// A resource that the hub started is gone, as the hub itself says: requests that hold it are told, nobody else is
+    /// sent there. Unknown ones are ignored.
+    pub fn lost(&self, id: &str, reason: &str) {
+        if let Some(slot) = self.core.registry.find(id) {
+            self.core.set_phase(&slot, Phase::Failed(reason.to_owned()));
+            slot.lose();
         }
     }
 

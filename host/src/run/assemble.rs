@@ -1,11 +1,12 @@
 //! From settings to running components: hubs first, then the providers that use them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use plugin_api::Error;
+use plugin_api::manifest::ProviderManifest;
 use tokio::time::Instant;
 
 use crate::config::Settings;
@@ -125,7 +126,7 @@ impl Assembly {
             .await
             .map_err(Missing::Refused)?;
         let manager = self.dispatcher.manager();
-        let (hubs, roles) = bound(manager, &settings.hubs, &driver.manifest().requires);
+        let (hubs, roles) = bound(manager, &settings.hubs, driver.manifest());
         let entry = ProviderEntry::new(
             settings.name.clone(),
             settings.plugin.clone(),
@@ -186,13 +187,13 @@ async fn load(loader: &Loader, catalogue: &Catalogue, id: &str) -> Result<Arc<Li
 fn bound(
     manager: &Manager,
     binding: &HubBinding,
-    requires: &[String],
+    manifest: &ProviderManifest,
 ) -> (Vec<Pool>, BTreeMap<String, String>) {
-    match binding {
-        HubBinding::Ordered(names) => (manager.pools(names), BTreeMap::new()),
+    let pools = match binding {
+        HubBinding::Ordered(names) => manager.pools(names),
         HubBinding::ByRole(roles) => {
-            let names: Vec<_> = roles.values().cloned().collect();
-            (manager.pools(&names), roles.clone())
+            let names: BTreeSet<_> = roles.values().cloned().collect();
+            manager.pools(&names.into_iter().collect::<Vec<_>>())
         }
         HubBinding::ByManifest => {
             let hubs = manager.hubs();
@@ -202,7 +203,20 @@ fn bound(
                     .filter(move |hub| hub.driver.manifest().provides == kind)
                     .map(|hub| hub.pool.clone())
             };
-            (requires.iter().flat_map(provides).collect(), BTreeMap::new())
+            manifest.requires.iter().flat_map(provides).collect()
+        }
+    };
+    let mut roles = match binding {
+        HubBinding::ByRole(roles) => roles.clone(),
+        HubBinding::Ordered(_) | HubBinding::ByManifest => BTreeMap::new(),
+    };
+    for (role, kind) in &manifest.roles {
+        let first = || pools.iter().find(|pool| pool.provides() == kind);
+        if !roles.contains_key(role)
+            && let Some(pool) = first()
+        {
+            roles.insert(role.clone(), pool.name().to_owned());
         }
     }
+    (pools, roles)
 }

@@ -13,3 +13,4 @@ pub mod probe;
 pub mod reference;
 pub mod requirement;
 pub mod time;
+pub mod workload;

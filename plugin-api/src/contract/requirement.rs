@@ -33,6 +33,16 @@ pub struct Requirement {
     pub queue_timeout: Option<Duration>,
     /// Only this instance will do (administration, not load balancing).
     pub instance: Option<String>,
+    /// Only the hub in this role will do: the one the operator bound to it, else the first bound hub of the kind that
+    /// the provider's manifest gives the role.
+    pub role: Option<String>,
+    /// The resource to be had from the hub's warm pool: one that was started by exactly this specification, which is
+    /// [`Hub::start`](crate::hub::Hub::start)'s. It is used by nobody else meanwhile, and by no other caller ever.
+    /// Everything above but `role`, `priority` and `queue_timeout` is without effect then.
+    pub specification: Option<Value>,
+    /// How often a resource of the warm pool may be used, this time included, before it is thrown away; the smaller of
+    /// this and the hub's own limit counts.
+    pub max_uses: Option<u32>,
 }
 
 /// A class in the queue. Ordered: later goes first.

@@ -16,7 +16,7 @@ use crate::contract::outcome::Outcome;
 use crate::contract::reference::normalise;
 use crate::contract::requirement::Requirement;
 use crate::host::{
-    BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services,
+    Binding, BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services,
 };
 use crate::{ByteStream, Context, Error, ErrorCode, Fault, Host, ResourceInstance};
 
@@ -44,6 +44,7 @@ struct State {
     opens: HashMap<String, Handler<Value, Vec<Value>>>,
     verbs: HashMap<String, Handler<Control, Vec<Value>>>,
     forward: Option<Handler<ForwardRequest, Answer>>,
+    bindings: Vec<Binding>,
     next_lease: u64,
     held: HashMap<u64, String>,
     events: Vec<Event>,
@@ -87,6 +88,15 @@ pub enum Event {
         kind: String,
         /// Its data.
         data: Value,
+    },
+    /// Resources were asked to be kept ready.
+    Warmed(Requirement),
+    /// A resource was reported gone.
+    Lost {
+        /// Its id.
+        instance: String,
+        /// What became of it.
+        reason: String,
     },
     /// Something was logged over the boundary.
     Logged {
@@ -140,6 +150,12 @@ impl TestHost {
     /// Adds a secret.
     pub fn with_secret(self, name: &str, value: &str) -> Self {
         self.state().secrets.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds a hub to those the component is bound to.
+    pub fn with_binding(self, binding: Binding) -> Self {
+        self.state().bindings.push(binding);
         self
     }
 
@@ -319,6 +335,7 @@ impl Services for TestHost {
                 hub,
                 instance,
                 queued: Duration::ZERO,
+                uses: 0,
             })
         })
     }
@@ -444,6 +461,22 @@ impl Services for TestHost {
         self.remember(Event::Published {
             kind: kind.to_owned(),
             data,
+        });
+    }
+
+    fn bindings<'a>(&'a self, _context: &'a Context) -> BoxFuture<'a, Result<Vec<Binding>, Error>> {
+        let bindings = self.state().bindings.clone();
+        Box::pin(async move { Ok(bindings) })
+    }
+
+    fn warm(&self, requirement: &Requirement) {
+        self.remember(Event::Warmed(requirement.clone()));
+    }
+
+    fn lost(&self, instance: &str, reason: &str) {
+        self.remember(Event::Lost {
+            instance: instance.to_owned(),
+            reason: reason.to_owned(),
         });
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::super::wire::services::{self as ops, Forward, Forwarded, MethodCall, Publish, Release};
+use super::super::wire::services::{self as ops, Forward, Forwarded, Lost, MethodCall, Publish, Release};
 use crate::abi::raw::{
     BytesResult, OpenResult, RawExtensionBox, RawHost, RawHost_TO, RawHostBox, RawOpened, RawStreamBox,
 };
@@ -146,6 +146,7 @@ impl Inner {
                 to_json("a result", &services.call(&context, &method, params).await?)?
             }
             ops::INSTANCES => to_json("instances", &services.instances(&context).await?)?,
+            ops::BINDINGS => to_json("bindings", &services.bindings(&context).await?)?,
             ops::SECRET => {
                 let name: String = from_json("a secret's name", &payload)?;
                 to_json("a secret", &services.secret(&name).await?)?
@@ -246,6 +247,16 @@ impl RawHost for Raw {
             ops::PUBLISH if !self.0.gone.is_cancelled() => {
                 if let Ok(Publish { kind, data }) = serde_json::from_slice(payload) {
                     self.0.services.publish(&kind, data);
+                }
+            }
+            ops::WARM if !self.0.gone.is_cancelled() => {
+                if let Ok(requirement) = serde_json::from_slice(payload) {
+                    self.0.services.warm(&requirement);
+                }
+            }
+            ops::LOST if !self.0.gone.is_cancelled() => {
+                if let Ok(Lost { instance, reason }) = serde_json::from_slice(payload) {
+                    self.0.services.lost(&instance, &reason);
                 }
             }
             // A newer component's word that this host has no use for.

@@ -10,12 +10,14 @@ use serde_json::Value;
 
 use super::identity::Identity;
 use crate::abi::shared::stream::ordinary;
-use crate::abi::wire::services::{self as ops, Forward, Forwarded, MethodCall, Publish, Release, Variant};
+use crate::abi::wire::services::{
+    self as ops, Forward, Forwarded, Lost, MethodCall, Publish, Release, Variant,
+};
 use crate::abi::wire::{context, frame, from_json, to_json, unreadable};
 use crate::contract::outcome::Outcome;
 use crate::contract::requirement::Requirement;
 use crate::host::{
-    BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services,
+    Binding, BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services,
 };
 use crate::{ByteStream, Context, Error};
 
@@ -187,6 +189,22 @@ impl Services for RemoteServices {
             data,
         };
         self.notify(ops::PUBLISH, &message);
+    }
+
+    fn bindings<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Vec<Binding>, Error>> {
+        Box::pin(self.call_json(ops::BINDINGS, context, &()))
+    }
+
+    fn warm(&self, requirement: &Requirement) {
+        self.notify(ops::WARM, requirement);
+    }
+
+    fn lost(&self, instance: &str, reason: &str) {
+        let message = Lost {
+            instance: instance.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.notify(ops::LOST, &message);
     }
 }
 

@@ -1,9 +1,10 @@
 //! A decision on its way to the host.
 //!
 //! Nothing at all is *work*. Otherwise one CBOR array, read in place: `[1, capability, features, dialects, tags,
-//! prefer, prepare, affinity, strategy, priority, queue_timeout, instance, path, body, relay, rename]`, with null for
-//! what is not there. `prepare` is JSON in bytes, `queue_timeout` is in nanoseconds, `body` is null (unchanged),
-//! `[start, end, with]` (splice) or bytes (replaced). Fields at the end may be missing.
+//! prefer, prepare, affinity, strategy, priority, queue_timeout, instance, path, body, relay, rename, role]`, with null
+//! for what is not there. `prepare` is JSON in bytes, `queue_timeout` is in nanoseconds, `body` is null (unchanged),
+//! `[start, end, with]` (splice) or bytes (replaced). Fields at the end may be missing. A resource of a warm pool is
+//! leased, not forwarded to, so a requirement's `specification` and `max_uses` do not cross here.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::contract::requirement::{Priority, Requirement, Strategy};
 use crate::provider::{BodyPlan, Decision, Forward};
 
 const FORWARD: u8 = 1;
-const FIELDS: u64 = 16;
+const FIELDS: u64 = 17;
 
 /// The decision as bytes.
 pub fn encode(decision: &Decision) -> Vec<u8> {
@@ -79,6 +80,7 @@ fn write(forward: &Forward, buffer: &mut Vec<u8>) -> Result<(), encode::Error<In
     };
     encoder.encode(forward.relay.as_deref())?;
     encoder.encode(forward.rename.as_deref())?;
+    encoder.encode(requirement.role.as_deref())?;
     Ok(())
 }
 
@@ -135,8 +137,9 @@ fn read(message: &Bytes) -> Result<Forward, decode::Error> {
             .unwrap_or(Priority::Normal),
         queue_timeout: fields.next(Decoder::u64)?.map(Duration::from_nanos),
         instance: fields.text()?,
+        ..Requirement::default()
     };
-    Ok(Forward {
+    let mut forward = Forward {
         requirement,
         path: fields.text()?,
         body: fields
@@ -144,7 +147,9 @@ fn read(message: &Bytes) -> Result<Forward, decode::Error> {
             .unwrap_or(BodyPlan::Unchanged),
         relay: fields.text()?,
         rename: fields.text()?,
-    })
+    };
+    forward.requirement.role = fields.text()?;
+    Ok(forward)
 }
 
 fn body(decoder: &mut Decoder<'_>, message: &Bytes) -> Result<BodyPlan, decode::Error> {

@@ -14,6 +14,8 @@ pub const CALL: &str = "call";
 pub const INSTANCES: &str = "instances";
 /// Call: [`Host::secret`](crate::Host::secret). The name to the value.
 pub const SECRET: &str = "secret";
+/// Call: [`Host::bindings`](crate::Host::bindings). Null to a list of `Binding`.
+pub const BINDINGS: &str = "bindings";
 /// Open: [`Host::forward`](crate::Host::forward). A [frame](super::frame) of [`Forward`] and the bodies of its
 /// variants, to [`Forwarded`] and the body as a stream.
 pub const FORWARD: &str = "forward";
@@ -25,6 +27,10 @@ pub const CONTROL: &str = "control";
 pub const RELEASE: &str = "release";
 /// Notify: [`Host::publish`](crate::Host::publish). [`Publish`].
 pub const PUBLISH: &str = "publish";
+/// Notify: [`Host::warm`](crate::Host::warm). `Requirement`.
+pub const WARM: &str = "warm";
+/// Notify: [`Host::lost`](crate::Host::lost). [`Lost`].
+pub const LOST: &str = "lost";
 
 /// A method and what to call it with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,6 +59,16 @@ pub struct Publish {
     /// What there is to say.
     #[serde(default)]
     pub data: Value,
+}
+
+/// A resource that is gone.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Lost {
+    /// Its id.
+    pub instance: String,
+    /// What became of it.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// A request to send to an instance that fits.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::host::{
-    BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services,
+    Binding, BoxFuture, Control, ForwardRequest, ForwardResponse, InstanceView, LeaseGrant, Secret, Services,
 };
 use plugin_api::{ByteStream, Context, Error};
 use serde_json::Value;
@@ -74,6 +74,14 @@ impl Services for Nothing {
     fn secret<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Secret, Error>> {
         no()
     }
+
+    fn bindings<'a>(&'a self, _context: &'a Context) -> BoxFuture<'a, Result<Vec<Binding>, Error>> {
+        no()
+    }
+
+    fn warm(&self, _requirement: &Requirement) {}
+
+    fn lost(&self, _instance: &str, _reason: &str) {}
 
     fn publish(&self, _kind: &str, _data: Value) {}
 }

@@ -31,9 +31,10 @@ fn requirement() -> impl Strategy<Value = Requirement> {
         (0..Priority::ALL.len()).prop_map(|index| Priority::ALL[index].0),
         of((0..u64::MAX).prop_map(Duration::from_nanos)),
         of(text()),
+        of(text()),
     );
     (names, wishes).prop_map(|((capability, features, dialects, tags), wishes)| {
-        let (prefer, hint, affinity, strategy, priority, queue_timeout, instance) = wishes;
+        let (prefer, hint, affinity, strategy, priority, queue_timeout, instance, role) = wishes;
         Requirement {
             capability,
             features,
@@ -46,6 +47,10 @@ fn requirement() -> impl Strategy<Value = Requirement> {
             priority,
             queue_timeout,
             instance,
+            role,
+            // Neither crosses with a decision.
+            specification: None,
+            max_uses: None,
         }
     })
 }
