@@ -144,8 +144,8 @@ fn an_older_plugins_shorter_decision_means_what_it_meant() {
 #[test]
 fn a_newer_plugins_longer_decision_is_read_as_far_as_we_know_it() {
     let mut message = encode(&Decision::Forward(Box::default()));
-    assert_eq!(message[0], 0x90, "an array of sixteen");
-    message[0] = 0x91;
+    assert_eq!(message[0], 0x91, "an array of seventeen");
+    message[0] = 0x92;
     message.push(0x07);
     decode(message.into()).unwrap();
 }
