@@ -11,10 +11,15 @@
 #[macro_use]
 mod python;
 
+mod boxes;
 mod disk;
 mod escape;
 mod escape_syscalls;
 mod files;
+mod lifecycle_boxes;
+mod lifecycle_end;
+mod lifecycle_engine;
+mod lifecycle_killed;
 mod network;
 mod output;
 mod output_values;
