@@ -7,7 +7,6 @@
 
 mod find;
 mod group;
-mod owner;
 
 use std::path::PathBuf;
 

@@ -25,6 +25,7 @@ mod frame;
 mod inner;
 pub mod machine;
 mod outer;
+pub mod owner;
 use outer::identity;
 mod refusal;
 mod syscalls;

@@ -1,6 +1,6 @@
 //! What this machine can enforce.
 
-pub(crate) mod memory;
+pub mod memory;
 
 use std::fs;
 use std::process::ExitCode;

@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::group::{Group, Limits};
-use super::{Controller, Report, owner};
+use super::{Controller, Report};
+use crate::owner;
 
 /// The group that holds those of all boxes, in each hierarchy.
 const NAME: &str = "gleitzeit";

@@ -4,7 +4,7 @@ use std::fs;
 
 /// Memory of a process and all that come of it, in bytes; what is shared is divided among those who share it. What
 /// cannot be read counts nothing: such a process has just ended.
-pub(crate) fn of_tree(pid: u32) -> u64 {
+pub fn of_tree(pid: u32) -> u64 {
     let mut bytes = 0;
     let mut left = vec![pid];
     while let Some(pid) = left.pop() {

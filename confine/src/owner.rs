@@ -1,9 +1,10 @@
-//! Names that tell who made a group: process, when it began, and in which namespace it has its number.
+//! Names that tell who made a thing which outlives its maker, a directory or a control group: its process, when that
+//! began, and in which namespace it has its number.
 
 use std::fs;
 
-/// The name of a group for this box.
-pub(super) fn name(id: &str) -> String {
+/// A name for what this process makes for the box of this id.
+pub fn name(id: &str) -> String {
     let pid = std::process::id();
     format!(
         "{}.{pid}.{}.{id}",
@@ -12,9 +13,9 @@ pub(super) fn name(id: &str) -> String {
     )
 }
 
-/// Whether whoever made the group of this name is gone. Names that are not ours, and those of other namespaces, which
+/// Whether whoever made the thing of this name is gone. Names that are not ours, and those of other namespaces, which
 /// nobody here can judge, are not.
-pub(super) fn is_dead(name: &str) -> bool {
+pub fn is_dead(name: &str) -> bool {
     let mut parts = name.splitn(4, '.').map(str::parse::<u64>);
     let (Some(Ok(space)), Some(Ok(pid)), Some(Ok(began_then))) = (parts.next(), parts.next(), parts.next())
     else {
