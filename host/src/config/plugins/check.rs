@@ -67,6 +67,14 @@ fn check_hub(
             ),
         }
     }
+    let warm = [base, &steps!["warm"]].concat();
+    if manifest.start.is_none() && facts.tree.at(&warm).is_some() {
+        mistakes.push(
+            Mistake::new(format!("`{plugin}` does not start anything"))
+                .at(facts.tree.point_at(&warm), "nothing can be kept warm")
+                .help("take it out"),
+        );
+    }
 }
 
 /// Checks one table against the schema its plugin has for it.
