@@ -16,7 +16,7 @@ async fn l6_a_host_with_many_containers_stops_quickly() {
     let config = format!(
         "[hubs.docker]\nplugin = \"docker-hub\"\nwarm = {{ min_idle = 16, max = 16 }}\n\
          [providers.python]\nplugin = \"python-provider\"\nhubs = {{ sandboxed = \"docker\" }}\n\
-         config = {{ profiles = {{ sandboxed = {{ image = \"{}\" }} }} }}\n",
+         config = {{ sandboxed = {{ image = \"{}\" }} }}\n",
         Image::Plain.name()
     );
     let host = host(&config)

@@ -17,7 +17,7 @@ fn behind(socket: &str, image: &str, config: &str) -> HostBuilder {
          health = {{ interval = \"1s\", timeout = \"1s\" }}\nbreaker = {{ recovery_timeout = \"1s\" }}\n\
          config = {{ auto_discover = false, call_timeout = \"2s\", create_timeout = \"3s\", pull = \"never\" {config} }}\n\
          [providers.python]\nplugin = \"python-provider\"\nhubs = {{ sandboxed = \"docker\" }}\n\
-         config = {{ profiles = {{ sandboxed = {{ image = \"{image}\" }} }} }}\n",
+         config = {{ sandboxed = {{ image = \"{image}\" }} }}\n",
     ))
     .plugins(&["docker-hub", "python-provider"])
 }

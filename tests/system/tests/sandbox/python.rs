@@ -87,7 +87,7 @@ pub(crate) fn served(settings: &str) -> HostBuilder {
          [hubs.process]\nplugin = \"process-hub\"\nwarm = {{ min_idle = 0, max = 4 }}\n\
          [providers.python]\nplugin = \"python-provider\"\n\
          hubs = {{ sandboxed = \"docker\", specialized = \"docker\", restricted = \"process\" }}\n\
-         config = {{ profiles = {{ sandboxed = {{ image = \"{}\" }} }} }}\n",
+         config = {{ sandboxed = {{ image = \"{}\" }}, restricted = {{ python = \"/usr/bin/python3\" }} }}\n",
         Image::Plain.name()
     ))
     .plugins(&["docker-hub", "process-hub", "python-provider"])
