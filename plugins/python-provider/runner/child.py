@@ -78,7 +78,8 @@ def main(config, job_pipe, report_pipe):
         os.close(job_pipe)
     spawn.tighten(resource.RLIMIT_FSIZE, job.get("file_bytes"))
     if job.get("cpu_seconds"):
-        spawn.tighten(resource.RLIMIT_CPU, job["cpu_seconds"])
+        # At the hard limit it would be killed without a word of why.
+        spawn.tighten(resource.RLIMIT_CPU, job["cpu_seconds"], 1)
     os.environ.clear()
     os.environ.update(config["environment"])
     namespace = execute.fresh_main()

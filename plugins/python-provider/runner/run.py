@@ -205,7 +205,8 @@ class Run:
             return True
         if self.interrupted and self.reason is not None and time.monotonic() >= self.deadline:
             return True
-        return self.in_session and self.done is not None
+        # A session that says it leaves is waited for.
+        return self.in_session and self.done is not None and self.done.get("kind") != "exit"
 
     def time_is_up(self):
         """First an interrupt, so that Python can say where it was; that has to be enough."""

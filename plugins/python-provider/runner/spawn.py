@@ -61,11 +61,11 @@ def confine(config, stdin, stdout, stderr, job, report):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     far = max(8, min(limit, 256) - 8)
     kept = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, far) for end in (stdin, stdout, stderr, job, report)]
-    os.closerange(0, far)
+    for below, end in zip([-1] + kept, kept + [limit]):
+        os.closerange(below + 1, end)
     for number, end in enumerate(kept[:3]):
         os.dup2(end, number)
         os.close(end)
-    os.closerange(kept[4] + 1, limit)
     try:
         adjust = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(adjust, b"1000")
@@ -91,11 +91,12 @@ def confine(config, stdin, stdout, stderr, job, report):
     return kept[3], kept[4]
 
 
-def tighten(which, limit):
-    """Lowers a limit of this process, soft and hard."""
+def tighten(which, limit, spare=0):
+    """Lowers a limit of this process, soft and hard; the hard one leaves so much to spare."""
     if limit is not None:
         soft, hard = resource.getrlimit(which)
         for old in (soft, hard):
             if old != resource.RLIM_INFINITY:
                 limit = min(limit, old)
-        resource.setrlimit(which, (limit, limit))
+        hard = limit + spare if hard == resource.RLIM_INFINITY else min(hard, limit + spare)
+        resource.setrlimit(which, (limit, hard))

@@ -28,7 +28,10 @@ impl Connections {
         if let Some(connection) = known.filter(Connection::is_idle) {
             return Ok(connection);
         }
-        let url = instance.endpoint.as_ref().map_or("", |endpoint| endpoint.url.as_str());
+        let url = instance
+            .endpoint
+            .as_ref()
+            .map_or("", |endpoint| endpoint.url.as_str());
         let path = url.strip_prefix("unix:").unwrap_or(url);
         Connection::open(path.strip_prefix("//").unwrap_or(path)).await
     }

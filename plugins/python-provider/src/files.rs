@@ -22,7 +22,10 @@ pub(crate) fn decoded(files: BTreeMap<String, Contents>) -> Result<Vec<(String, 
         while let Some(slash) = name[end..].find('/') {
             end += slash;
             // Sorted, because they come from a map.
-            if decoded.binary_search_by(|(other, _)| other.as_str().cmp(&name[..end])).is_ok() {
+            if decoded
+                .binary_search_by(|(other, _)| other.as_str().cmp(&name[..end]))
+                .is_ok()
+            {
                 return Err(Error::invalid(format!(
                     "`{}` cannot be a file and a directory",
                     &name[..end]
@@ -69,7 +72,10 @@ mod tests {
 
     #[test]
     fn names_below_the_working_directory_are_taken() {
-        assert_eq!(names(&["a.py", "data/b.csv", "data/c", ".hidden", "ü"]).unwrap(), 5);
+        assert_eq!(
+            names(&["a.py", "data/b.csv", "data/c", ".hidden", "ü"]).unwrap(),
+            5
+        );
         assert_eq!(names(&["a", "a.b", "a-b/c"]).unwrap(), 3);
     }
 
@@ -77,7 +83,19 @@ mod tests {
     fn names_that_lead_elsewhere_are_refused() {
         let long = "x".repeat(256);
         let deep = "x/".repeat(40) + "y";
-        for name in ["", "/etc/passwd", "../x", "a/../../b", "a/./b", "a//b", "a/", "a\0b", &long, &deep, ".."] {
+        for name in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../../b",
+            "a/./b",
+            "a//b",
+            "a/",
+            "a\0b",
+            &long,
+            &deep,
+            "..",
+        ] {
             assert!(names(&[name]).is_err(), "{name:?}");
         }
     }

@@ -101,7 +101,11 @@ pub(crate) struct InfoParams {
 impl Params {
     /// Reads them; nothing at all is as good as `{}`.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
-        Ok(serde_json::from_slice(if body.is_empty() { b"{}" } else { body })?)
+        Ok(serde_json::from_slice(if body.is_empty() {
+            b"{}"
+        } else {
+            body
+        })?)
     }
 
     /// The limits, wherever they were written.

@@ -54,7 +54,9 @@ impl Plan {
     /// # Errors
     /// They do not fit, or would loosen a limit; the message says which.
     pub(crate) fn new(profiles: &Profiles, params: Params) -> Result<Self, Error> {
-        let profile = profiles.find(params.level.as_deref(), params.profile.as_deref())?.clone();
+        let profile = profiles
+            .find(params.level.as_deref(), params.profile.as_deref())?
+            .clone();
         Self::with(profile, params)
     }
 
@@ -74,11 +76,21 @@ impl Plan {
                 return Err(Error::invalid(message).hint(hint));
             }
         }
-        if params.args.as_ref().is_some_and(|args| !args.get().starts_with('{')) {
-            return Err(Error::invalid("`args` is an object: names of variables and their values"));
+        if params
+            .args
+            .as_ref()
+            .is_some_and(|args| !args.get().starts_with('{'))
+        {
+            return Err(Error::invalid(
+                "`args` is an object: names of variables and their values",
+            ));
         }
         let files = files::decoded(params.files)?;
-        let stdin = params.stdin.map(|stdin| stdin.bytes("`stdin`")).transpose()?.unwrap_or_default();
+        let stdin = params
+            .stdin
+            .map(|stdin| stdin.bytes("`stdin`"))
+            .transpose()?
+            .unwrap_or_default();
         let program = match (params.code, params.file) {
             (Some(_), Some(_)) => return Err(Error::invalid("give either `code` or `file`, not both")),
             (Some(code), None) => Program::Code(code),
@@ -118,7 +130,11 @@ impl Plan {
             Program::Code(code) => code.len(),
             Program::File(_) | Program::None => 0,
         };
-        let files: usize = self.files.iter().map(|(name, contents)| name.len() + contents.len()).sum();
+        let files: usize = self
+            .files
+            .iter()
+            .map(|(name, contents)| name.len() + contents.len())
+            .sum();
         let args = self.args.as_ref().map_or(0, |args| args.get().len());
         let argv: usize = self.argv.iter().map(String::len).sum();
         let size = (code + files + args + argv + self.stdin.len()) as u64;
@@ -131,17 +147,21 @@ impl Plan {
             self.profile.name,
             shown(self.table.input)
         );
-        Err(Error::new(plugin_api::ErrorCode::TOO_LARGE, plugin_api::Fault::Client, message)
-            .detail("limit", self.table.input))
+        Err(Error::new(
+            plugin_api::ErrorCode::TOO_LARGE,
+            plugin_api::Fault::Client,
+            message,
+        )
+        .detail("limit", self.table.input))
     }
 
     /// Says that there has to be a program.
     pub(crate) fn with_program(self) -> Result<Self, Error> {
         match &self.program {
             Program::None => Err(Error::invalid("`code` is required, or `file` with `files`")),
-            Program::File(file) if !self.files.iter().any(|(name, _)| name == file) => {
-                Err(Error::invalid(format!("`file` names {file:?}, which is none of `files`")))
-            }
+            Program::File(file) if !self.files.iter().any(|(name, _)| name == file) => Err(Error::invalid(
+                format!("`file` names {file:?}, which is none of `files`"),
+            )),
             _ => Ok(self),
         }
     }
@@ -209,7 +229,9 @@ impl Plan {
             result_bytes: table.result,
             images: table.images,
             file_bytes: (table.file < self.profile.table.file).then_some(table.file),
-            cpu_seconds: table.cpu_time.map(|time| time.0.as_secs_f64().ceil().max(1.0) as u64),
+            cpu_seconds: table
+                .cpu_time
+                .map(|time| time.0.as_secs_f64().ceil().max(1.0) as u64),
         };
         (control, job)
     }
@@ -229,7 +251,9 @@ fn tighten(table: &mut Table, limits: &Limits, timeout: Option<Span>) -> Result<
         table.scratch = asked.0 / 4;
         table.shared_memory = (asked.0 / 16).min(table.shared_memory);
         if asked.0 < 64 << 20 {
-            return Err(Error::invalid("`memory` is less than the interpreter needs: 64 MiB"));
+            return Err(Error::invalid(
+                "`memory` is less than the interpreter needs: 64 MiB",
+            ));
         }
     }
     if let Some(asked) = limits.cpus {

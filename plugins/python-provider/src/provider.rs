@@ -81,7 +81,11 @@ impl Shared {
     /// # Errors
     /// No hub has its role.
     pub(crate) async fn require(&self, context: &Context, level: Level) -> Result<(), Error> {
-        if self.roles(context, Some(level.name())).await?.contains(level.name()) {
+        if self
+            .roles(context, Some(level.name()))
+            .await?
+            .contains(level.name())
+        {
             return Ok(());
         }
         let message = format!("no hub runs code of the level `{level}`");

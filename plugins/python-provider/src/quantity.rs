@@ -27,10 +27,11 @@ impl<'de> Deserialize<'de> for Size {
         use serde::de::Error;
         match Written::deserialize(deserializer) {
             Ok(Written::Whole(bytes)) => Ok(Self(bytes)),
-            Ok(Written::Text(text)) => Self::parse(&text).ok_or_else(|| {
-                D::Error::custom(format!("`{text}` is not a size: write it like \"64MiB\""))
-            }),
-            _ => Err(D::Error::custom("a size is a number of bytes, or text like \"64MiB\"")),
+            Ok(Written::Text(text)) => Self::parse(&text)
+                .ok_or_else(|| D::Error::custom(format!("`{text}` is not a size: write it like \"64MiB\""))),
+            _ => Err(D::Error::custom(
+                "a size is a number of bytes, or text like \"64MiB\"",
+            )),
         }
     }
 }
@@ -54,11 +55,7 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let wrong = || D::Error::custom("a duration is a number of seconds, or text like \"30s\"");
-        let seconds = |number: f64| {
-            Duration::try_from_secs_f64(number)
-                .map(Self)
-                .map_err(|_| wrong())
-        };
+        let seconds = |number: f64| Duration::try_from_secs_f64(number).map(Self).map_err(|_| wrong());
         match Written::deserialize(deserializer) {
             Ok(Written::Whole(whole)) => Ok(Self(Duration::from_secs(whole))),
             Ok(Written::Number(number)) => seconds(number),
@@ -138,7 +135,10 @@ mod tests {
     #[test]
     fn durations_are_understood_as_they_are_written() {
         for (written, millis) in [(json!(2), 2000), (json!(0.25), 250), (json!("1m 30s"), 90_000)] {
-            assert_eq!(from_value::<Span>(written).unwrap(), Span(Duration::from_millis(millis)));
+            assert_eq!(
+                from_value::<Span>(written).unwrap(),
+                Span(Duration::from_millis(millis))
+            );
         }
         for wrong in [json!("soon"), json!(-1), json!(1e300), json!(null)] {
             assert!(from_value::<Span>(wrong).is_err());

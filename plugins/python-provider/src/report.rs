@@ -125,7 +125,9 @@ impl Report {
             }
             read.ok()
         });
-        let too_large = result_error.as_ref().is_some_and(|why| why.contains("larger than"));
+        let too_large = result_error
+            .as_ref()
+            .is_some_and(|why| why.contains("larger than"));
         let file = |(name, contents): (String, Bytes)| FileShown {
             name,
             size: contents.len(),
@@ -199,7 +201,10 @@ fn text(bytes: Vec<u8>) -> (String, Option<String>) {
         Ok(text) => (text, None),
         Err(error) => {
             let exact = STANDARD.encode(error.as_bytes());
-            (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(exact))
+            (
+                String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                Some(exact),
+            )
         }
     }
 }

@@ -1,14 +1,13 @@
 //! One run on a box that is held for it.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use plugin_api::contract::error::Retry;
 use plugin_api::contract::outcome::Outcome;
 use plugin_api::host::Lease;
 use plugin_api::{Context, Error, ErrorCode, Fault};
-use plugin_api::contract::error::Retry;
 use tokio::time::Instant;
 
 use crate::plan::Plan;
@@ -96,7 +95,11 @@ impl Running {
     ) -> Result<Self, Lost> {
         let time = plan.time(context);
         let (control, job) = plan.messages(kind, time);
-        let run = match held.connection.send(&control, &job, &plan.files, &plan.stdin).await {
+        let run = match held
+            .connection
+            .send(&control, &job, &plan.files, &plan.stdin)
+            .await
+        {
             Ok(run) => run,
             Err(lost) => {
                 held.lease.finish(Outcome::ConnectFailed);
@@ -149,7 +152,10 @@ impl Running {
             return Err(Bad::Protocol);
         }
         let size = frame.payload.len() as u64;
-        self.budget = self.budget.checked_sub(size).ok_or(Bad::Size(frame.payload.len()))?;
+        self.budget = self
+            .budget
+            .checked_sub(size)
+            .ok_or(Bad::Size(frame.payload.len()))?;
         Ok(match frame.kind {
             Kind::Out => Said::Out(frame.payload),
             Kind::Err => Said::Err(frame.payload),
@@ -210,23 +216,21 @@ impl Drop for Running {
 }
 
 /// Ends a run that nobody waits for.
-fn part(shared: Arc<Shared>, mut held: Held, run: u32) -> impl Future<Output = ()> + Send {
-    async move {
-        let parting = async {
-            held.connection.cancel(run).await?;
-            loop {
-                let frame = held.connection.frame().await?;
-                if frame.kind == Kind::End && frame.run == run {
-                    let read = serde_json::from_slice::<End>(&frame.payload);
-                    return read.map_err(|error| Lost::Nonsense(Bad::Json(error.to_string())));
-                }
+async fn part(shared: Arc<Shared>, mut held: Held, run: u32) {
+    let parting = async {
+        held.connection.cancel(run).await?;
+        loop {
+            let frame = held.connection.frame().await?;
+            if frame.kind == Kind::End && frame.run == run {
+                let read = serde_json::from_slice::<End>(&frame.payload);
+                return read.map_err(|error| Lost::Nonsense(Bad::Json(error.to_string())));
             }
-        };
-        match tokio::time::timeout(PARTING, parting).await {
-            // A session may have outlived the word: then it is not over, and its box is nobody else's.
-            Ok(Ok(end)) if !end.session => give_back(&shared, held, &end),
-            _ => held.lease.finish(Outcome::Cancelled),
         }
+    };
+    match tokio::time::timeout(PARTING, parting).await {
+        // A session may have outlived the word: then it is not over, and its box is nobody else's.
+        Ok(Ok(end)) if !end.session => give_back(&shared, held, &end),
+        _ => held.lease.finish(Outcome::Cancelled),
     }
 }
 
@@ -242,11 +246,18 @@ fn give_back(shared: &Shared, held: Held, end: &End) {
 fn lost(why: &str) -> End {
     End {
         outcome: "infrastructure".into(),
-        error: Some(format!("{why}; the code may have run in part, and can be sent again")),
+        error: Some(format!(
+            "{why}; the code may have run in part, and can be sent again"
+        )),
         ..End::default()
     }
 }
 
 pub(crate) fn cancelled() -> Error {
-    Error::new(ErrorCode::CANCELLED, Fault::Client, "the caller no longer wants the result").retry(Retry::Never)
+    Error::new(
+        ErrorCode::CANCELLED,
+        Fault::Client,
+        "the caller no longer wants the result",
+    )
+    .retry(Retry::Never)
 }

@@ -48,7 +48,10 @@ pub(crate) struct Turn {
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Held").field("lease", &self.lease).finish_non_exhaustive()
+        formatter
+            .debug_struct("Held")
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,13 +126,19 @@ impl Sessions {
     pub(crate) fn turn(self: &Arc<Self>, id: &str, caller: &str) -> Result<Turn, Error> {
         let session = self.open().get(id).cloned();
         // Another caller's is not even told of.
-        let session = session.filter(|session| session.caller == caller).ok_or_else(|| {
-            Error::not_found("there is no such session; it may have been idle for too long")
-                .hint("open one with python/open")
-        })?;
+        let session = session
+            .filter(|session| session.caller == caller)
+            .ok_or_else(|| {
+                Error::not_found("there is no such session; it may have been idle for too long")
+                    .hint("open one with python/open")
+            })?;
         let held = session.held.clone().try_lock_owned().map_err(|_| {
-            Error::new(ErrorCode::OVERLOADED, Fault::Client, "the session is busy with another run")
-                .hint("a session does one thing at a time; wait, or open another")
+            Error::new(
+                ErrorCode::OVERLOADED,
+                Fault::Client,
+                "the session is busy with another run",
+            )
+            .hint("a session does one thing at a time; wait, or open another")
         })?;
         Ok(Turn {
             sessions: self.clone(),

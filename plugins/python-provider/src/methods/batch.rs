@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use plugin_api::provider::Reply;
 use plugin_api::{Context, Error};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::execute::once;
 use crate::params::{BatchParams, Params};
@@ -60,15 +60,19 @@ pub(super) async fn run(shared: &Arc<Shared>, context: &Context, params: &[u8]) 
         "succeeded": succeeded,
         "failed": results.len() - succeeded,
     });
-    let results = serde_json::to_value(&results)?;
     Ok(Reply::json(&json!({
-        "success": summary["failed"] == Value::from(0),
+        "success": succeeded == results.len(),
         "results": results,
         "summary": summary,
     })))
 }
 
-async fn one(shared: &Arc<Shared>, context: &Context, defaults: &BatchParams, task: &str) -> Result<Report, Error> {
+async fn one(
+    shared: &Arc<Shared>,
+    context: &Context,
+    defaults: &BatchParams,
+    task: &str,
+) -> Result<Report, Error> {
     let mut params = Params::read(task.as_bytes())?;
     if params.level.is_none() && params.profile.is_none() {
         params.level.clone_from(&defaults.level);

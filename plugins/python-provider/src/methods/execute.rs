@@ -23,11 +23,14 @@ pub(super) async fn run(
     if stream {
         shared.require(context, plan.profile.level).await?;
         let running = Running::start(shared, context, &plan, "once").await?;
-        return Ok(Reply::stream("application/json", stream::items(running, |running, collected, end| {
-            let place = running.place.clone();
-            running.settle(&end);
-            Report::new(collected, end, place)
-        })));
+        return Ok(Reply::stream(
+            "application/json",
+            stream::items(running, |running, collected, end| {
+                let place = running.place.clone();
+                running.settle(&end);
+                Report::new(collected, end, place)
+            }),
+        ));
     }
     Ok(Reply::json(&once(shared, context, &plan, "once").await?))
 }

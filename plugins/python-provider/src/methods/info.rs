@@ -54,7 +54,9 @@ pub(super) async fn run(shared: &Arc<Shared>, context: &Context, params: &[u8]) 
         };
         let plan = Plan::new(&shared.profiles, asking)?;
         let report = once(shared, context, &plan, "once").await?;
-        let found = report.result().map(|found| serde_json::from_str::<Value>(found.get()));
+        let found = report
+            .result()
+            .map(|found| serde_json::from_str::<Value>(found.get()));
         answer["interpreter"] = match found.transpose()? {
             Some(found) => found,
             None => json!({ "error": report.failure() }),
@@ -69,7 +71,9 @@ fn shown(shared: &Shared, profile: &Profile, has_hub: bool) -> Value {
         Some("it is not switched on".to_owned())
     } else if !has_hub {
         let (level, resource) = (profile.level, profile.level.resource());
-        Some(format!("no hub that provides `{resource}` has the role `{level}`"))
+        Some(format!(
+            "no hub that provides `{resource}` has the role `{level}`"
+        ))
     } else {
         None
     };

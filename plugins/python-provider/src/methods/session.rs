@@ -23,11 +23,16 @@ pub(super) async fn open(shared: &Arc<Shared>, context: &Context, params: Params
     let most = shared.sessions.settings().idle_timeout.0;
     let idle = params.idle_timeout.map_or(most, |asked| asked.0);
     if idle > most || idle.is_zero() {
-        return Err(Error::invalid(format!("`idle_timeout` is not within the limit of {} s", most.as_secs_f64())));
+        return Err(Error::invalid(format!(
+            "`idle_timeout` is not within the limit of {} s",
+            most.as_secs_f64()
+        )));
     }
     let mut plan = Plan::new(&shared.profiles, params)?;
     if plan.program != Program::None {
-        return Err(Error::invalid("a session is opened without code; use python/run then"));
+        return Err(Error::invalid(
+            "a session is opened without code; use python/run then",
+        ));
     }
     plan.collect = false;
     shared.require(context, plan.profile.level).await?;
@@ -66,9 +71,12 @@ pub(super) async fn run(
     plan.stream = stream;
     let (mut running, turn) = begin(shared, context, turn, &plan, "run").await?;
     if stream {
-        return Ok(Reply::stream("application/json", stream::items(running, |running, collected, end| {
-            finish(running, turn, collected, end)
-        })));
+        return Ok(Reply::stream(
+            "application/json",
+            stream::items(running, |running, collected, end| {
+                finish(running, turn, collected, end)
+            }),
+        ));
     }
     let (collected, end) = running.all(context).await?;
     Ok(Reply::json(&finish(running, turn, collected, end)))
@@ -83,11 +91,16 @@ pub(super) async fn close(shared: &Arc<Shared>, context: &Context, params: Param
 
 /// The session of this caller, and what is to be run in it.
 fn turn(shared: &Arc<Shared>, context: &Context, mut params: Params) -> Result<(Turn, Plan), Error> {
-    let id = params.session.take().ok_or_else(|| Error::invalid("`session` is required"))?;
+    let id = params
+        .session
+        .take()
+        .ok_or_else(|| Error::invalid("`session` is required"))?;
     let turn = shared.sessions.turn(&id, &context.principal)?;
     let plan = Plan::with(turn.session.profile.clone(), params)?;
     if plan.own_box {
-        return Err(Error::invalid("memory, cpus and processes of a session are set when it is opened"));
+        return Err(Error::invalid(
+            "memory, cpus and processes of a session are set when it is opened",
+        ));
     }
     Ok((turn, plan))
 }
@@ -102,7 +115,9 @@ async fn begin(
     let gone = || Error::not_found("the session has ended").hint("open another with python/open");
     let held = turn.take().ok_or_else(gone)?;
     // A box that is gone takes the session with it.
-    let running = Running::send(shared, context, plan, kind, held).await.map_err(|_| gone())?;
+    let running = Running::send(shared, context, plan, kind, held)
+        .await
+        .map_err(|_| gone())?;
     Ok((running, turn))
 }
 

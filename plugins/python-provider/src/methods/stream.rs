@@ -74,8 +74,10 @@ impl<F: FnOnce(Running, Collected, End) -> Report> State<F> {
         let report = finish(running, std::mem::take(&mut self.collected), end).streamed();
         self.last.push(bytes(&report));
         let left = [("stderr", self.err.end()), ("stdout", self.out.end())];
-        self.last
-            .extend(left.into_iter().filter_map(|(name, text)| said(name, text.unwrap_or_default())));
+        self.last.extend(
+            left.into_iter()
+                .filter_map(|(name, text)| said(name, text.unwrap_or_default())),
+        );
     }
 }
 

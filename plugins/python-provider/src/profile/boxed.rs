@@ -57,7 +57,11 @@ impl Profile {
                 (Some(name), false) => Network::Named(name.clone()),
                 (None, false) => Network::None,
             },
-            capabilities: if contained { capabilities.into() } else { Default::default() },
+            capabilities: if contained {
+                capabilities.into()
+            } else {
+                Default::default()
+            },
             syscalls: match settings.syscalls {
                 _ if trusted => Syscalls::Unfiltered,
                 Some(syscalls) => syscalls,

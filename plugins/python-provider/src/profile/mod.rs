@@ -77,7 +77,10 @@ impl Profile {
             ("OPENBLAS_NUM_THREADS", "1"),
             ("MPLBACKEND", "module://gleitzeit_runner.backend"),
             ("MPLCONFIGDIR", "/tmp/.matplotlib"),
-            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            (
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            ),
             ("TMPDIR", boxed::SCRATCH),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

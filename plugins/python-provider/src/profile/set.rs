@@ -35,7 +35,12 @@ impl Profiles {
         }
         // A name of the Python system: a small sandbox.
         if !config.profiles.contains_key("minimal") {
-            add(&mut known, "minimal", Level::Sandboxed, &minimal(&config.sandboxed))?;
+            add(
+                &mut known,
+                "minimal",
+                Level::Sandboxed,
+                &minimal(&config.sandboxed),
+            )?;
         }
         for (name, settings) in &config.profiles {
             if Level::of(name).is_some() {
@@ -66,7 +71,8 @@ impl Profiles {
         let found = match (level, profile) {
             (_, Some(profile)) => {
                 let found = self.named(profile)?;
-                let fits = level.is_none_or(|level| Level::of(level) == Some(found.level) || level == profile);
+                let fits =
+                    level.is_none_or(|level| Level::of(level) == Some(found.level) || level == profile);
                 if !fits {
                     return Err(Error::invalid(format!(
                         "the profile `{profile}` is of the level `{}`, not `{}`",
@@ -144,11 +150,14 @@ fn add(
         // Both count as memory: a box could kill its own supervisor by writing files.
         let (taken, spare) = (table.scratch + table.shared_memory, 64 << 20);
         if taken + spare > table.memory {
-            return Err(wrong(name, &format!(
-                "scratch and shared memory are {}, which leaves less than 64 MiB of its memory of {}",
-                shown(taken),
-                shown(table.memory)
-            )));
+            return Err(wrong(
+                name,
+                &format!(
+                    "scratch and shared memory are {}, which leaves less than 64 MiB of its memory of {}",
+                    shown(taken),
+                    shown(table.memory)
+                ),
+            ));
         }
     }
     if !(table.cpus.is_finite() && table.cpus > 0.0) {
@@ -158,7 +167,10 @@ fn add(
         return Err(wrong(name, "timeout has to be greater than nothing"));
     }
     if level == Level::Trusted && (settings.network.is_some() || settings.gpus.is_some()) {
-        return Err(wrong(name, "it runs on the host, whose network and devices it has anyway"));
+        return Err(wrong(
+            name,
+            "it runs on the host, whose network and devices it has anyway",
+        ));
     }
     if level == Level::Restricted && settings.image.is_some() {
         return Err(wrong(name, "it runs without a container, so it has no image"));
@@ -168,5 +180,9 @@ fn add(
 }
 
 fn wrong(profile: &str, why: &str) -> Error {
-    Error::new(ErrorCode::CONFIGURATION, Fault::Client, format!("`{profile}`: {why}"))
+    Error::new(
+        ErrorCode::CONFIGURATION,
+        Fault::Client,
+        format!("`{profile}`: {why}"),
+    )
 }

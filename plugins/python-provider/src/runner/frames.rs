@@ -143,7 +143,10 @@ mod tests {
                 found.push(frame);
             }
             assert_eq!(found.len(), 2, "cut at {cut}");
-            assert_eq!((found[0].kind, found[0].run, &found[0].payload[..]), (Kind::Out, 7, &b"abc"[..]));
+            assert_eq!(
+                (found[0].kind, found[0].run, &found[0].payload[..]),
+                (Kind::Out, 7, &b"abc"[..])
+            );
         }
     }
 

@@ -17,7 +17,29 @@ macro_rules! modules {
     };
 }
 
-const MODULES: [(&str, &str); 21] = modules!["backend","channel","child","collect","encode","execute","figures","frames","loop","main","oom","reaper","run","spawn","supervisor","sweep","sweeping","system","verdict","wipe","workdir"];
+const MODULES: [(&str, &str); 21] = modules![
+    "backend",
+    "channel",
+    "child",
+    "collect",
+    "encode",
+    "execute",
+    "figures",
+    "frames",
+    "loop",
+    "main",
+    "oom",
+    "reaper",
+    "run",
+    "spawn",
+    "supervisor",
+    "sweep",
+    "sweeping",
+    "system",
+    "verdict",
+    "wipe",
+    "workdir"
+];
 
 /// The modules as one argument. They are packed once: the same text makes the same specification.
 static PACKED: LazyLock<String> = LazyLock::new(|| {
