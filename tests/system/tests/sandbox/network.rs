@@ -30,7 +30,6 @@ for where in [('1.1.1.1', 80), ('172.17.0.1', 22), ('172.17.0.1', {port}), ('169
     found[str(where)] = tried(connect, where)
     found[str(where) + ' datagram'] = tried(connect, where, socket.SOCK_DGRAM) if where[0] != '127.0.0.1' else 'EPERM'
 found['6'] = tried(connect, ('2606:4700:4700::1111', 80), socket.SOCK_STREAM, socket.AF_INET6)
-found['link'] = tried(connect, ('ff02::1', 80), socket.SOCK_DGRAM, socket.AF_INET6)
 found"
     );
     let found = python.attack(&attempts).await;
