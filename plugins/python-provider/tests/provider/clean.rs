@@ -88,10 +88,15 @@ async fn a_thousand_runs_leave_the_supervisor_as_it_was() {
     // The spare fork is made after the result is told: with it there are five pipes more.
     let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
     let mut after = state();
-    while after.1 != before.1 && std::time::Instant::now() < until {
+    while after.1 > before.1 && std::time::Instant::now() < until {
         after = state();
     }
-    assert_eq!(before.1, after.1, "open files");
+    assert!(
+        after.1 <= before.1,
+        "open files: {} and then {}",
+        before.1,
+        after.1
+    );
     assert!(
         after.0 <= before.0 + 128,
         "pages of memory: {} and then {}",
