@@ -82,7 +82,7 @@ async fn l1_killed_while_a_box_is_busy() {
         return;
     };
     let python = Python::start(Level::Sandboxed, "").await;
-    let running = python.ask(json!({ "code": "import time\ntime.sleep(60)", "timeout": 60 }));
+    let running = python.ask(json!({ "code": "import time\ntime.sleep(60)", "timeout": 25 }));
     tokio::select! {
         answer = running => panic!("it ended before the host: {answer}"),
         () = python.host.until("it runs", async |host| host.in_flight().await > 0) => {}
@@ -137,7 +137,7 @@ async fn l1_killed_with_processes() {
         return;
     }
     let mut python = Python::start(Level::Restricted, "").await;
-    let running = python.ask(json!({ "code": "import time, os\nos.fork()\ntime.sleep(60)", "timeout": 60 }));
+    let running = python.ask(json!({ "code": "import time, os\nos.fork()\ntime.sleep(60)", "timeout": 25 }));
     tokio::select! {
         answer = running => panic!("it ended before the host: {answer}"),
         () = python.host.until("it runs", async |host| host.in_flight().await > 0) => {}
