@@ -116,7 +116,7 @@ def session(coming, report, job, namespace):
                 handler = signal.signal(signal.SIGINT, signal.SIG_IGN) or signal.SIG_IGN
             if done["kind"] == "exit":
                 execute.leave(report, code, done)
-        report.send(frames.DONE, json.dumps(done).encode())
+        execute.tell(report, done)
         run, job, files = next(coming, (None, None, None))
         if run is None:
             execute.leave(report, 0, None)

@@ -169,6 +169,11 @@ def exit_code(code):
     return 1, text[:2000]
 
 
+def tell(report, done):
+    """Says how the code ended, as far as this interpreter saw it."""
+    report.send(frames.DONE, json.dumps(dict(done, truncated=figures.over)).encode("utf-8", "replace"))
+
+
 def leave(report, code, done):
     """Ends this process as the interpreter would: other threads are waited for, exit handlers run, buffers written."""
     import atexit
@@ -186,7 +191,7 @@ def leave(report, code, done):
             pass
     if done is not None:
         try:
-            report.send(frames.DONE, json.dumps(done).encode("utf-8", "replace"))
+            tell(report, done)
         except BaseException:
             pass  # the code closed the pipe: the exit code still tells
     os._exit(code)

@@ -41,9 +41,11 @@ def main(config):
         "preimported": {name: getattr(sys.modules[name], "__version__", None) for name in config.get("preimport", ())},
         "alone": os.getpid() == 1,
     }
+    # Where the box has no such objects of its own, they are not ours to remove.
+    tables = wipe.ipc_tables() if config.get("ipc") else {}
     loop = Loop()
     rung = bell(loop)
-    boss = supervisor.Supervisor(config, loop, before, tables(config), json.dumps(hello).encode())
+    boss = supervisor.Supervisor(config, loop, before, tables, json.dumps(hello).encode())
     rung(boss)
     # What is alive now lives for ever: no fork shall copy its pages only to count references for the collector.
     gc.collect()
@@ -63,17 +65,6 @@ def directories(config):
         config["environment"] = dict(config["environment"], TMPDIR=made, HOME=config["work"])
     config["wipe"] = [path for path in config["wipe"] if os.path.isdir(path) and os.access(path, os.W_OK)]
     return config
-
-
-def tables(config):
-    """Lists of System V objects, where the box has its own."""
-    found = {}
-    for table in ("shm", "sem", "msg") if config.get("ipc") else ():
-        try:
-            found[table] = os.open("/proc/sysvipc/" + table, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue
-    return found
 
 
 def bell(loop):
