@@ -25,6 +25,12 @@ def fresh_main():
 def compiled(source, filename):
     """The code objects of a program: its statements, and the expression at its end, if there is one."""
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    if len(source) < 200 and "\n" not in source:
+        # Most of what is this short is one expression, and needs no tree to find that out.
+        try:
+            return [compile(source, filename, "eval", flags, True)]
+        except (SyntaxError, ValueError):
+            pass
     tree = compile(source, filename, "exec", flags | ast.PyCF_ONLY_AST, True)
     last = None
     if tree.body and isinstance(tree.body[-1], ast.Expr):

@@ -43,6 +43,8 @@ def main(config):
     }
     # Where the box has no such objects of its own, they are not ours to remove.
     tables = wipe.ipc_tables() if config.get("ipc") else {}
+    path = os.environ.pop("GLEITZEIT_CONTROL", "stdio")
+    child.prepare(config)
     loop = Loop()
     rung = bell(loop)
     boss = supervisor.Supervisor(config, loop, before, tables, json.dumps(hello).encode())
@@ -51,7 +53,7 @@ def main(config):
     gc.collect()
     gc.freeze()
     gc.disable()
-    open_door(loop, boss)
+    open_door(loop, boss, path)
     boss.serve()
 
 
@@ -62,7 +64,14 @@ def directories(config):
         made = os.path.join(os.environ.get("TMPDIR", "/tmp"), "gleitzeit-" + os.urandom(8).hex())
         os.mkdir(made, 0o700)
         config.update(own_directory=made, work=os.path.join(made, "work"), wipe=[made])
-        config["environment"] = dict(config["environment"], TMPDIR=made, HOME=config["work"])
+        # Shared directories of the host are no place for what the interpreter writes by itself.
+        own = {"TMPDIR": made, "HOME": config["work"], "MPLCONFIGDIR": os.path.join(made, ".matplotlib")}
+        config["environment"] = dict(config["environment"], **own)
+        os.environ.update(own)
+    shared = {"/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"}.intersection(config["wipe"])
+    if os.getpid() != 1 and (shared or config.get("ipc")):
+        # Emptied after every run, they would be everybody's.
+        sys.exit("the runner was told to empty directories that are its own in a box only, and is in none")
     config["wipe"] = [path for path in config["wipe"] if os.path.isdir(path) and os.access(path, os.W_OK)]
     return config
 
@@ -89,8 +98,7 @@ def bell(loop):
     return holder.append
 
 
-def open_door(loop, boss):
-    path = os.environ.get("GLEITZEIT_CONTROL", "stdio")
+def open_door(loop, boss, path):
 
     def connect(incoming, outgoing, owner=None):
         boss.connected(Channel(loop, incoming, outgoing, boss.on_frame, boss.disconnected, owner))

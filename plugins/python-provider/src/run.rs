@@ -240,7 +240,11 @@ fn give_back(shared: &Shared, held: Held, end: &End) {
         held.lease.finish(Outcome::Success);
     } else {
         let why = end.unclean.as_deref().unwrap_or("it did not say why");
-        tracing::warn!(instance = held.lease.instance().id, why, "a box that is not clean is thrown away");
+        tracing::warn!(
+            instance = held.lease.instance().id,
+            why,
+            "a box that is not clean is thrown away"
+        );
         held.lease.finish(Outcome::ServerError);
     }
 }
