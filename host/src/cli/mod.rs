@@ -25,6 +25,7 @@ mod serve;
 mod status;
 mod table;
 mod terminal;
+mod warm;
 
 #[cfg(test)]
 mod tests;
