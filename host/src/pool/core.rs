@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use plugin_api::contract::breaker::{BreakerPolicy, Transition};
 use plugin_api::contract::health::HealthPolicy;
 use plugin_api::contract::metrics::HubMetrics;
@@ -19,6 +20,7 @@ use super::events::{EventSink, kind, status_change};
 use super::prepare::Preparations;
 use super::queue::Queue;
 use super::registry::Registry;
+use super::scale::Posts;
 use super::slot::{Policies, Slot, StateChange};
 use crate::config::settings::HubSettings;
 use crate::plugin::driver::HubDriver;
@@ -40,6 +42,8 @@ pub(super) struct Core {
     pub(super) tasks: TaskTracker,
     /// Those of them that start and restart resources.
     pub(super) starters: TaskTracker,
+    /// What they start, by number.
+    pub(super) posts: Mutex<Posts>,
     /// Nobody gets an instance any more. The token ends the loops; the flag is for requests, because asking the
     /// token takes a lock.
     pub(super) closed: CancellationToken,
@@ -82,6 +86,7 @@ impl Core {
             preparations: Preparations::default(),
             tasks: TaskTracker::new(),
             starters: TaskTracker::new(),
+            posts: Mutex::new(Posts::new(&settings.start)),
             closed: CancellationToken::new(),
             shut: AtomicBool::new(false),
             booting: AtomicBool::new(true),

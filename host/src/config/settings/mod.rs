@@ -9,6 +9,7 @@ mod provider;
 mod secret;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,4 +38,7 @@ pub struct Settings {
     pub providers: Vec<ProviderSettings>,
     /// Where each named secret comes from; plugins ask for them by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// The file's own directory, where relative paths begin.
+    #[serde(skip)]
+    pub base: PathBuf,
 }

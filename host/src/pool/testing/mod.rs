@@ -10,15 +10,15 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::{Priority, Requirement};
 use serde_json::Value;
 
-pub(super) use self::hub::{FakeHub, Look, capability, configured, served};
-use super::{Asker, Clock, Event, EventSink, InstanceStatus, Lease, Pool, Refusal, Tried};
+pub(crate) use self::hub::{FakeHub, Look, capability, configured, served};
+use super::{Asker, Clock, EventSink, Followed, Follower, InstanceStatus, Lease, Pool, Refusal, Tried};
 use crate::config::settings::HubSettings;
 
 /// A pool on a fake hub, and everything that happens in it.
 pub(super) struct Fleet {
     pub(super) pool: Pool,
     pub(super) hub: Arc<FakeHub>,
-    pub(super) events: tokio::sync::broadcast::Receiver<Event>,
+    pub(super) events: Follower,
 }
 
 /// What to build a [`Fleet`] from.
@@ -77,12 +77,12 @@ impl Plan {
 }
 
 /// Lets every task run until all of them sleep. A millisecond passes.
-pub(super) async fn idle() {
+pub(crate) async fn idle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 /// Lets time pass, with everything that happens in it.
-pub(super) async fn pass(seconds: f64) {
+pub(crate) async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
@@ -162,7 +162,7 @@ impl Fleet {
     /// The kinds of events so far, of one instance, but `instance_registered`.
     pub(super) fn happened(&mut self, id: &str) -> Vec<String> {
         let mut kinds = Vec::new();
-        while let Ok(event) = self.events.try_recv() {
+        while let Some(Followed::Event(event)) = self.events.try_next() {
             if event.instance.as_deref() == Some(id) && event.kind != "instance_registered" {
                 kinds.push(match event.data.get("new").and_then(Value::as_str) {
                     Some(new) => format!("{} {new}", event.kind),
