@@ -98,7 +98,12 @@ pub fn read(from: &Sources) -> Draft {
 impl Draft {
     /// One hub by itself, as a request describes it: written as the file would have it, so that it is checked by the
     /// same code with the same words.
-    pub fn of_hub(name: &str, table: Map<String, Value>, base: &Path, environment: BTreeMap<String, String>) -> Self {
+    pub fn of_hub(
+        name: &str,
+        table: Map<String, Value>,
+        base: &Path,
+        environment: BTreeMap<String, String>,
+    ) -> Self {
         let mut sources = SourceMap::default();
         let mut mistakes = Vec::new();
         let file = json!({ "hubs": { name: table } });

@@ -99,18 +99,21 @@ fn follow(
     closing: CancellationToken,
     every: Duration,
 ) -> BoxStream<'static, Bytes> {
-    let events = stream::unfold((follower, filter, closing), move |(mut follower, filter, closing)| async move {
-        let wanted = timeout(every, next(&mut follower, &filter));
-        let bytes = tokio::select! {
-            biased;
-            wanted = wanted => match wanted {
-                Ok(followed) => told(&followed, &follower),
-                Err(_silence) => format!(": alive\nid: {}\n\n", follower.position()).into(),
-            },
-            () = closing.cancelled() => return None,
-        };
-        Some((bytes, (follower, filter, closing)))
-    });
+    let events = stream::unfold(
+        (follower, filter, closing),
+        move |(mut follower, filter, closing)| async move {
+            let wanted = timeout(every, next(&mut follower, &filter));
+            let bytes = tokio::select! {
+                biased;
+                wanted = wanted => match wanted {
+                    Ok(followed) => told(&followed, &follower),
+                    Err(_silence) => format!(": alive\nid: {}\n\n", follower.position()).into(),
+                },
+                () = closing.cancelled() => return None,
+            };
+            Some((bytes, (follower, filter, closing)))
+        },
+    );
     stream::once(async { HELLO }).chain(events).boxed()
 }
 
@@ -133,7 +136,11 @@ fn told(followed: &Followed, follower: &Follower) -> Bytes {
         }
         Followed::Lost(lost) => {
             let position = follower.position();
-            format!("id: {position}\nevent: lost\ndata: {}\n\n", json!({ "lost": lost })).into()
+            format!(
+                "id: {position}\nevent: lost\ndata: {}\n\n",
+                json!({ "lost": lost })
+            )
+            .into()
         }
     }
 }

@@ -74,7 +74,9 @@ impl ProviderEntry {
         let mut roles = self.roles.clone();
         for (role, kind) in &self.driver.manifest().roles {
             if pool.provides() == kind {
-                roles.entry(role.clone()).or_insert_with(|| pool.name().to_owned());
+                roles
+                    .entry(role.clone())
+                    .or_insert_with(|| pool.name().to_owned());
             }
         }
         let hubs = self.hubs.iter().cloned().chain([pool]).collect();
@@ -92,7 +94,9 @@ impl ProviderEntry {
         roles.retain(|_, name| name != hub);
         for (role, kind) in &self.driver.manifest().roles {
             if let Some(pool) = hubs.iter().find(|pool| pool.provides() == kind) {
-                roles.entry(role.clone()).or_insert_with(|| pool.name().to_owned());
+                roles
+                    .entry(role.clone())
+                    .or_insert_with(|| pool.name().to_owned());
             }
         }
         Some(self.rebound(hubs, roles))

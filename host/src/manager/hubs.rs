@@ -25,7 +25,12 @@ pub trait Workshop: Send + Sync + 'static {
     ///
     /// # Errors
     /// Every mistake there is, in the same words.
-    fn check(&self, name: &str, plugin: Option<&str>, settings: &Map<String, Value>) -> Result<HubSettings, Error>;
+    fn check(
+        &self,
+        name: &str,
+        plugin: Option<&str>,
+        settings: &Map<String, Value>,
+    ) -> Result<HubSettings, Error>;
 
     /// Loads the plugin and builds the hub; its pool works when this returns.
     fn build(&self, settings: HubSettings) -> BoxFuture<'_, Result<HubEntry, Error>>;
@@ -109,10 +114,14 @@ impl Manager {
             .collect::<Result<Vec<_>, _>>()?;
         let entry = workshop.build(settings).await?;
         let provides = entry.pool.provides();
-        if let Some(user) = users
-            .iter()
-            .find(|user| !user.driver.manifest().requires.iter().any(|kind| kind == provides))
-        {
+        if let Some(user) = users.iter().find(|user| {
+            !user
+                .driver
+                .manifest()
+                .requires
+                .iter()
+                .any(|kind| kind == provides)
+        }) {
             let message = format!(
                 "hub `{}` provides `{provides}`, which the provider `{}` cannot use",
                 entry.name, user.name
@@ -178,14 +187,15 @@ impl Manager {
         let unbound = self.rebind(workshop, |provider| provider.without(&params.hub))?;
         let limit = params.timeout.map_or(DEFAULT_DRAIN, |Span(limit)| limit);
         let deadline = Instant::now() + limit;
-        // One that does not end in time is cut short, so this ends.
+        let busy = entry.pool.metrics().hub.in_flight > 0;
+        // What does not end in time is cut short, so this ends.
         entry.pool.shutdown(deadline).await;
-        let in_time = Instant::now() <= deadline;
+        let cut_short = busy && Instant::now() >= deadline;
         self.forget_hub(&entry);
         workshop.dismantle(entry).await;
-        let data = json!({ "cut_short": !in_time });
+        let data = json!({ "cut_short": cut_short });
         self.events().emit(kind::HUB_REMOVED, &params.hub, None, data);
-        Ok(json!({ "hub": params.hub, "removed": true, "cut_short": !in_time, "providers": unbound }))
+        Ok(json!({ "hub": params.hub, "removed": true, "cut_short": cut_short, "providers": unbound }))
     }
 
     fn forget_hub(&self, entry: &Arc<HubEntry>) {
@@ -226,14 +236,22 @@ impl Manager {
         let found = providers.iter().find(|provider| provider.name == name);
         found.cloned().ok_or_else(|| {
             let known: Vec<_> = providers.iter().map(|provider| provider.name.as_str()).collect();
-            let message = format!("there is no provider `{name}`; there are: {}", super::list(&known));
+            let message = format!(
+                "there is no provider `{name}`; there are: {}",
+                super::list(&known)
+            );
             Error::new(ErrorCode::PROVIDER_NOT_FOUND, Fault::Client, message)
         })
     }
 
     fn workshop(&self) -> Result<Arc<dyn Workshop>, Error> {
         self.workshop.get().and_then(Weak::upgrade).ok_or_else(|| {
-            Error::new(ErrorCode::NOT_INITIALIZED, Fault::Host, "hubs cannot be changed while the host starts or stops").retry(Retry::Now)
+            Error::new(
+                ErrorCode::NOT_INITIALIZED,
+                Fault::Host,
+                "hubs cannot be changed while the host starts or stops",
+            )
+            .retry(Retry::Now)
         })
     }
 

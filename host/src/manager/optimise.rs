@@ -179,7 +179,10 @@ fn hot(pool: &Pool, instances: &[InstanceStatus], waiting: usize) -> Option<Find
         kind: "hot",
         hub: pool.name().to_owned(),
         instance: None,
-        why: format!("{waiting} requests wait, and none of {} usable instances has a place left", able.len()),
+        why: format!(
+            "{waiting} requests wait, and none of {} usable instances has a place left",
+            able.len()
+        ),
         advice,
         remedy,
     })
@@ -196,7 +199,9 @@ fn twice_loaded(hub: &HubEntry, instances: &[InstanceStatus], waiting: usize) ->
         let mut capabilities = instance.capabilities.iter();
         capabilities.any(|known| known.residency == Residency::Loaded && normalise(&known.name) == name)
     };
-    let idle = instances.iter().filter(|instance| instance.in_flight == 0 && instance.routable);
+    let idle = instances
+        .iter()
+        .filter(|instance| instance.in_flight == 0 && instance.routable);
     idle.flat_map(|instance| {
         let held = instance
             .capabilities

@@ -33,8 +33,7 @@ impl Manager {
         let hub = self.hub(&params.hub)?;
         let mut result = json!({ "hub": params.hub });
         let Some(started) = params.started else {
-            return Err(Error::invalid("nothing is to be scaled")
-                .hint("say `started`"));
+            return Err(Error::invalid("nothing is to be scaled").hint("say `started`"));
         };
         check(&hub.pool, hub.driver.manifest().start.as_ref(), &params.start)?;
         result["started"] = json!(hub.pool.set_started(started, params.start)?);
@@ -45,8 +44,10 @@ impl Manager {
 fn check(pool: &Pool, schema: Option<&Value>, start: &[Value]) -> Result<(), Error> {
     let Some(schema) = schema else {
         let message = format!("the hub `{}` does not start anything", pool.name());
-        return Err(Error::new(ErrorCode::METHOD_NOT_SUPPORTED, Fault::Client, message)
-            .hint("its instances are what plugins.toml lists, and what it finds"));
+        return Err(
+            Error::new(ErrorCode::METHOD_NOT_SUPPORTED, Fault::Client, message)
+                .hint("its instances are what plugins.toml lists, and what it finds"),
+        );
     };
     let validator: Validator = jsonschema::validator_for(schema)
         .map_err(|error| Error::plugin(format!("the plugin's schema of `start` is broken: {error}")))?;
@@ -55,7 +56,9 @@ fn check(pool: &Pool, schema: Option<&Value>, start: &[Value]) -> Result<(), Err
         .enumerate()
         .flat_map(|(index, entry)| {
             let mistakes = misfits(&validator, entry);
-            mistakes.into_iter().map(move |mistake| format!("start.{index}: {mistake}"))
+            mistakes
+                .into_iter()
+                .map(move |mistake| format!("start.{index}: {mistake}"))
         })
         .collect();
     match mistakes.is_empty() {

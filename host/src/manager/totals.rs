@@ -62,5 +62,8 @@ impl Manager {
 /// How many places of a hub's instances are allocated.
 fn allocated(hub: &super::HubEntry) -> u64 {
     let instances = hub.pool.instances();
-    instances.iter().map(|instance| u64::from(instance.allocated)).sum()
+    instances
+        .iter()
+        .map(|instance| u64::from(instance.allocated))
+        .sum()
 }

@@ -184,7 +184,9 @@ impl Lease {
     /// [leave](Core::left). A trial of the breaker's is given back, and nothing is learnt.
     pub(super) fn detach(mut self) -> Detached {
         if let Some(permit) = self.permit.take() {
-            let transition = self.slot.settle(permit, Outcome::Cancelled, self.core.clock.now());
+            let transition = self
+                .slot
+                .settle(permit, Outcome::Cancelled, self.core.clock.now());
             for transition in [self.transition.take(), transition].into_iter().flatten() {
                 self.core.breaker_changed(&self.slot, transition);
             }

@@ -69,9 +69,13 @@ impl Posts {
 
     /// Numbers where nobody stands and nobody is still leaving.
     fn free(&self) -> Vec<usize> {
-        let over = |post: &Option<Arc<Post>>| post.as_ref().is_none_or(|post| post.over.load(Ordering::SeqCst));
+        let over =
+            |post: &Option<Arc<Post>>| post.as_ref().is_none_or(|post| post.over.load(Ordering::SeqCst));
         let numbers = self.posts.iter().enumerate();
-        numbers.filter(|(_, post)| over(post)).map(|(number, _)| number).collect()
+        numbers
+            .filter(|(_, post)| over(post))
+            .map(|(number, _)| number)
+            .collect()
     }
 }
 
@@ -108,7 +112,10 @@ impl Pool {
             let room = posts.kept().count() + posts.free().len() + further.len();
             if count > room {
                 let known = posts.specifications.len() + further.len();
-                let message = format!("`{}` knows how to start {known}, and {count} are wanted", self.name());
+                let message = format!(
+                    "`{}` knows how to start {known}, and {count} are wanted",
+                    self.name()
+                );
                 let error = Error::new(ErrorCode::INVALID_PARAMS, Fault::Client, message);
                 return Err(match count > known {
                     true => error.hint("say how: add to `start`, each with a name and a port of its own"),

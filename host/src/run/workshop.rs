@@ -95,7 +95,12 @@ impl Bench {
 }
 
 impl Workshop for Bench {
-    fn check(&self, name: &str, plugin: Option<&str>, settings: &Map<String, Value>) -> Result<HubSettings, Error> {
+    fn check(
+        &self,
+        name: &str,
+        plugin: Option<&str>,
+        settings: &Map<String, Value>,
+    ) -> Result<HubSettings, Error> {
         let mut table = settings.clone();
         if let Some(plugin) = plugin {
             table.insert("plugin".to_owned(), json!(plugin));

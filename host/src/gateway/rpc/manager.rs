@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use plugin_api::host::{Control, Selection};
 use plugin_api::Error;
+use plugin_api::host::{Control, Selection};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -74,11 +74,7 @@ pub(super) async fn call(
             }
             Ok(last)
         }
-        _ => {
-            admin
-                .manage(verb.to_owned(), params.clone(), asker.clone())
-                .await
-        }
+        _ => admin.manage(verb.to_owned(), params.clone(), asker.clone()).await,
     }
 }
 

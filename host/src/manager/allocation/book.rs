@@ -356,7 +356,11 @@ fn possible(wants: &[Want]) -> Result<(), Error> {
             want.requirement.instance.is_some()
                 && other.requirement.instance == want.requirement.instance
                 && (other.exclusive || want.exclusive)
-                && other.pools.iter().map(crate::pool::Pool::name).eq(want.pools.iter().map(crate::pool::Pool::name))
+                && other
+                    .pools
+                    .iter()
+                    .map(crate::pool::Pool::name)
+                    .eq(want.pools.iter().map(crate::pool::Pool::name))
         };
         if let Some(other) = wants[..index].iter().find(same) {
             let message = format!(

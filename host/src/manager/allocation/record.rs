@@ -133,7 +133,11 @@ impl Allocation {
 
     /// The names of its hubs, each once.
     pub(super) fn hubs(&self) -> Vec<&str> {
-        let mut hubs: Vec<_> = self.resources.iter().map(|resource| resource.hub.as_str()).collect();
+        let mut hubs: Vec<_> = self
+            .resources
+            .iter()
+            .map(|resource| resource.hub.as_str())
+            .collect();
         hubs.sort_unstable();
         hubs.dedup();
         hubs

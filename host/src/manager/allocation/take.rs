@@ -214,12 +214,16 @@ impl Taker<'_> {
     fn too_late(&self, want: &Want, wanted: usize) -> Error {
         let what = match wanted {
             1 => "it did not become free in time".to_owned(),
-            many => format!("not all {many} resources became free together in time; this one was missing last"),
+            many => {
+                format!("not all {many} resources became free together in time; this one was missing last")
+            }
         };
         want.explain(
             Error::new(ErrorCode::RESOURCE_EXHAUSTED, Fault::Host, what)
                 .retry(Retry::Now)
-                .hint("`gleitzeit status` shows who has them; ask for a longer `timeout`, or add an instance"),
+                .hint(
+                    "`gleitzeit status` shows who has them; ask for a longer `timeout`, or add an instance",
+                ),
         )
     }
 }

@@ -43,7 +43,10 @@ impl Method {
     }
 
     const fn streamed(self) -> Self {
-        Self { streams: true, ..self }
+        Self {
+            streams: true,
+            ..self
+        }
     }
 
     /// As lists of methods show it, among those of providers.
@@ -63,22 +66,71 @@ impl Method {
 
 /// All of them, in order of name.
 pub static METHODS: [Method; 16] = [
-    method("add_hub", "Add a hub to the running host; nothing is written down", schema::<AddHubParams>).for_admins(),
-    method("allocate", "Keep resources for a while: several at once, all of them or none", schema::<AllocateParams>),
-    method("allocations", "Your allocations; an administrator sees everybody's", schema::<NoParams>),
-    method("control", "Run a hub's own verb; reading ones need no administrator's key", control).streamed(),
-    method("drain", "Give an instance no more requests; those in flight finish", instance).for_admins(),
-    method("instances", "Every instance, and whether a request would be sent there now", schema::<NoParams>),
+    method(
+        "add_hub",
+        "Add a hub to the running host; nothing is written down",
+        schema::<AddHubParams>,
+    )
+    .for_admins(),
+    method(
+        "allocate",
+        "Keep resources for a while: several at once, all of them or none",
+        schema::<AllocateParams>,
+    ),
+    method(
+        "allocations",
+        "Your allocations; an administrator sees everybody's",
+        schema::<NoParams>,
+    ),
+    method(
+        "control",
+        "Run a hub's own verb; reading ones need no administrator's key",
+        control,
+    )
+    .streamed(),
+    method(
+        "drain",
+        "Give an instance no more requests; those in flight finish",
+        instance,
+    )
+    .for_admins(),
+    method(
+        "instances",
+        "Every instance, and whether a request would be sent there now",
+        schema::<NoParams>,
+    ),
     method("methods", "Every method, route and verb", schema::<NoParams>),
-    method("optimise", "What could be better, and why; with `apply` what is safe is done", schema::<OptimiseParams>),
-    method("plugins", "Every plugin file, and what became of it", schema::<NoParams>),
+    method(
+        "optimise",
+        "What could be better, and why; with `apply` what is safe is done",
+        schema::<OptimiseParams>,
+    ),
+    method(
+        "plugins",
+        "Every plugin file, and what became of it",
+        schema::<NoParams>,
+    ),
     method("release", "Give an allocation back", schema::<ReleaseParams>),
-    method("remove_hub", "Drain a hub and remove it from the running host", schema::<RemoveHubParams>).for_admins(),
+    method(
+        "remove_hub",
+        "Drain a hub and remove it from the running host",
+        schema::<RemoveHubParams>,
+    )
+    .for_admins(),
     method("renew", "Make an allocation last longer", schema::<RenewParams>),
     method("resume", "Take a drained instance back into use", instance).for_admins(),
-    method("scale", "Change how many resources a hub keeps", schema::<ScaleParams>).for_admins(),
+    method(
+        "scale",
+        "Change how many resources a hub keeps",
+        schema::<ScaleParams>,
+    )
+    .for_admins(),
     method("status", "Everything at a glance", schema::<NoParams>),
-    method("totals", "Every hub together, and each by itself, in numbers", schema::<NoParams>),
+    method(
+        "totals",
+        "Every hub together, and each by itself, in numbers",
+        schema::<NoParams>,
+    ),
 ];
 
 /// The method of this name, without the prefix.
@@ -86,7 +138,10 @@ pub static METHODS: [Method; 16] = [
 /// # Errors
 /// There is none; the message says which was probably meant.
 pub fn find(verb: &str) -> Result<&'static Method, Error> {
-    METHODS.iter().find(|method| method.name == verb).ok_or_else(|| unknown(verb))
+    METHODS
+        .iter()
+        .find(|method| method.name == verb)
+        .ok_or_else(|| unknown(verb))
 }
 
 pub(super) fn unknown(verb: &str) -> Error {

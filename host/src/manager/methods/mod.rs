@@ -107,7 +107,10 @@ impl Method {
         let refused = |mistakes: Vec<String>| {
             Error::invalid(format!("{PREFIX}{}: {}", self.name, mistakes.join("; ")))
                 .detail("mistakes", mistakes)
-                .hint(format!("`gleitzeit methods {PREFIX}{}` shows its parameters", self.name))
+                .hint(format!(
+                    "`gleitzeit methods {PREFIX}{}` shows its parameters",
+                    self.name
+                ))
         };
         if !mistakes.is_empty() {
             return Err(refused(mistakes));

@@ -21,7 +21,9 @@ impl<'de> Deserialize<'de> for Span {
             Text(String),
         }
         let read = match Written::deserialize(deserializer)? {
-            Written::Seconds(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+            Written::Seconds(seconds) => {
+                Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+            }
             Written::Text(text) => duration::parse(&text).map_err(|error| error.to_string()),
         };
         read.map(Span).map_err(de::Error::custom)

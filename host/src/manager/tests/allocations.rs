@@ -28,7 +28,10 @@ async fn it_says_what_was_given_and_until_when_but_no_secrets() {
     let params = json!({ "resources": [{ "hub": "models" }], "ttl": "90s" });
     let allocated = fleet.call(&user("alice"), "allocate", params).await.unwrap();
     let resource = &allocated["resources"][0];
-    assert_eq!((&resource["hub"], &resource["kind"]), (&json!("models"), &json!("llm-server")));
+    assert_eq!(
+        (&resource["hub"], &resource["kind"]),
+        (&json!("models"), &json!("llm-server"))
+    );
     assert_eq!(resource["url"], "http://gpu1");
     assert_eq!(allocated["expires_in_ms"], 90_000);
     assert_eq!(allocated["principal"], "alice");
@@ -42,8 +45,14 @@ async fn it_ends_by_the_clock_unless_it_is_renewed() {
     let params = json!({ "resources": [{ "kind": "container" }], "ttl": 60 });
     let (id, _) = Fleet::given(fleet.call(&user("alice"), "allocate", params).await);
     pass(50.0).await;
-    let renewed = fleet.call(&user("alice"), "renew", json!({ "allocation": id })).await.unwrap();
-    assert_eq!((&renewed["expires_in_ms"], &renewed["renewals"]), (&json!(60_000), &json!(1)));
+    let renewed = fleet
+        .call(&user("alice"), "renew", json!({ "allocation": id }))
+        .await
+        .unwrap();
+    assert_eq!(
+        (&renewed["expires_in_ms"], &renewed["renewals"]),
+        (&json!(60_000), &json!(1))
+    );
     pass(50.0).await;
     assert_eq!(fleet.in_flight(), 1, "it was renewed");
     pass(11.0).await;
@@ -52,7 +61,10 @@ async fn it_ends_by_the_clock_unless_it_is_renewed() {
         fleet.happened("allocation"),
         ["allocation_created", "allocation_renewed", "allocation_expired"]
     );
-    let gone = fleet.call(&user("alice"), "renew", json!({ "allocation": id })).await.unwrap_err();
+    let gone = fleet
+        .call(&user("alice"), "renew", json!({ "allocation": id }))
+        .await
+        .unwrap_err();
     assert_eq!(gone.code, ErrorCode::NOT_FOUND);
     assert_eq!(fleet.manager.allocations().tally().expired, 1);
 }
@@ -76,14 +88,21 @@ async fn only_whoever_made_it_or_an_administrator_may_end_it() {
         let error = fleet.call(&user("bob"), verb, params.clone()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::FORBIDDEN, "{verb}");
     }
-    assert_eq!(fleet.call(&user("bob"), "allocations", json!({})).await.unwrap(), json!([]));
+    assert_eq!(
+        fleet.call(&user("bob"), "allocations", json!({})).await.unwrap(),
+        json!([])
+    );
     let all = fleet.call(&admin(), "allocations", json!({})).await.unwrap();
     assert_eq!(all[0]["principal"], "alice");
     fleet.call(&admin(), "release", params.clone()).await.unwrap();
     assert_eq!(fleet.in_flight(), 0);
     let again = fleet.call(&user("alice"), "release", params).await.unwrap_err();
     assert_eq!(again.code, ErrorCode::NOT_FOUND);
-    assert!(fleet.happened("allocation").contains(&"allocation_released".to_owned()));
+    assert!(
+        fleet
+            .happened("allocation")
+            .contains(&"allocation_released".to_owned())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +113,10 @@ async fn all_end_with_the_host_and_none_is_made_after() {
     fleet.manager.allocations().close();
     assert_eq!(fleet.in_flight(), 0);
     assert_eq!(fleet.manager.allocations().tally().active, 0);
-    let error = fleet.allocate(json!([{ "kind": "container" }])).await.unwrap_err();
+    let error = fleet
+        .allocate(json!([{ "kind": "container" }]))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::SHUTDOWN);
     assert_eq!(fleet.in_flight(), 0);
 }
@@ -111,19 +133,33 @@ async fn an_exclusive_one_waits_for_the_others_and_keeps_them_away() {
     let manager = fleet.manager.clone();
     let waiting = tokio::spawn(async move {
         let params = json!({ "resources": wanted, "timeout": "1m" }).to_string();
-        manager.manage("allocate", params.as_bytes(), &user("alice")).await
+        manager
+            .manage("allocate", params.as_bytes(), &user("alice"))
+            .await
     });
     pass(5.0).await;
-    assert!(fleet.request("models", "gpu1").is_none(), "no new work while it waits");
+    assert!(
+        fleet.request("models", "gpu1").is_none(),
+        "no new work while it waits"
+    );
     assert!(!waiting.is_finished());
     busy.finish(plugin_api::contract::outcome::Outcome::Success);
     let (id, _) = Fleet::given(waiting.await.unwrap());
     let status = fleet.instance("gpu1");
-    assert_eq!((&status["in_flight"], &status["allocated"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&status["in_flight"], &status["allocated"]),
+        (&json!(1), &json!(1))
+    );
     assert_eq!(status["routable"], false);
-    assert_eq!(status["reason"], format!("allocated exclusively by `alice` ({id})"));
+    assert_eq!(
+        status["reason"],
+        format!("allocated exclusively by `alice` ({id})")
+    );
     assert!(fleet.request("models", "gpu1").is_none());
-    fleet.call(&user("alice"), "release", json!({ "allocation": id })).await.unwrap();
+    fleet
+        .call(&user("alice"), "release", json!({ "allocation": id }))
+        .await
+        .unwrap();
     assert!(fleet.request("models", "gpu1").is_some());
     assert_eq!(fleet.in_flight(), 0);
 }
@@ -136,7 +172,10 @@ async fn an_exclusive_one_that_waits_in_vain_leaves_everything_as_it_was() {
     let error = fleet.call(&user("alice"), "allocate", params).await.unwrap_err();
     assert_eq!(error.message, "resource 1: it did not become free in time");
     let status = fleet.instance("gpu1");
-    assert_eq!((&status["routable"], &status["in_flight"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&status["routable"], &status["in_flight"]),
+        (&json!(true), &json!(1))
+    );
     drop(busy);
     assert_eq!(fleet.in_flight(), 0);
 }
@@ -145,7 +184,11 @@ async fn an_exclusive_one_that_waits_in_vain_leaves_everything_as_it_was() {
 async fn an_idle_instance_is_taken_exclusively_before_a_busy_one_is_waited_for() {
     let fleet = fleet([hub("models", "llm-server", 4, &["gpu1", "gpu2"])]).await;
     let _busy = fleet.request("models", "gpu1").unwrap();
-    let (_, instances) = Fleet::given(fleet.allocate(json!([{ "hub": "models", "exclusive": true }])).await);
+    let (_, instances) = Fleet::given(
+        fleet
+            .allocate(json!([{ "hub": "models", "exclusive": true }]))
+            .await,
+    );
     assert_eq!(instances, ["gpu2"]);
 }
 
@@ -156,7 +199,9 @@ async fn a_caller_that_goes_away_while_it_waits_leaves_nothing_behind() {
     let manager = fleet.manager.clone();
     let waiting = tokio::spawn(async move {
         let params = json!({ "resources": [{ "hub": "models", "exclusive": true }] }).to_string();
-        manager.manage("allocate", params.as_bytes(), &user("alice")).await
+        manager
+            .manage("allocate", params.as_bytes(), &user("alice"))
+            .await
     });
     pass(1.0).await;
     assert_eq!(fleet.instance("gpu1")["routable"], false);
@@ -175,24 +220,34 @@ async fn the_loss_of_an_instance_is_told_and_shown() {
     let (id, _) = Fleet::given(fleet.allocate(json!([{ "hub": "models" }])).await);
     fleet.hubs[0].fails("gpu1");
     pass(60.0).await;
-    assert_eq!(fleet.happened("allocation"), ["allocation_created", "allocation_lost"]);
-    let shown = fleet.call(&user("alice"), "allocations", json!({})).await.unwrap();
+    assert_eq!(
+        fleet.happened("allocation"),
+        ["allocation_created", "allocation_lost"]
+    );
+    let shown = fleet
+        .call(&user("alice"), "allocations", json!({}))
+        .await
+        .unwrap();
     let lost = shown[0]["resources"][0]["lost"].as_str().unwrap();
     assert!(lost.contains("connection refused"), "{lost}");
     assert_eq!(fleet.manager.allocations().tally().lost, 1);
-    fleet.call(&user("alice"), "release", json!({ "allocation": id })).await.unwrap();
+    fleet
+        .call(&user("alice"), "release", json!({ "allocation": id }))
+        .await
+        .unwrap();
     assert_eq!(fleet.in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wanted_is_chosen_by_capability_tags_and_strategy() {
-    let fleet = fleet([hub("models", "llm-server", 9, &["gpu1", "gpu2"]).set(|settings| {
-        settings.instances[1].tags = ["big".to_owned()].into();
-    })
-    .hub(|hub| {
-        hub.holds("gpu1", &["small"]);
-        hub.holds("gpu2", &["small", "large"]);
-    })])
+    let fleet = fleet([hub("models", "llm-server", 9, &["gpu1", "gpu2"])
+        .set(|settings| {
+            settings.instances[1].tags = ["big".to_owned()].into();
+        })
+        .hub(|hub| {
+            hub.holds("gpu1", &["small"]);
+            hub.holds("gpu2", &["small", "large"]);
+        })])
     .await;
     for (wanted, expected) in [
         (json!({ "capability": "large" }), "gpu2"),
@@ -203,7 +258,10 @@ async fn what_is_wanted_is_chosen_by_capability_tags_and_strategy() {
         let (_, instances) = Fleet::given(fleet.allocate(json!([wanted])).await);
         assert_eq!(instances, [expected]);
     }
-    let error = fleet.allocate(json!([{ "capability": "none" }])).await.unwrap_err();
+    let error = fleet
+        .allocate(json!([{ "capability": "none" }]))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::NOT_FOUND);
 }
 
@@ -229,17 +287,29 @@ async fn what_makes_no_sense_is_refused_with_the_reason() {
         (json!([{}]), "says nothing"),
         (json!([{ "kind": "none" }]), "there are: container, llm-server"),
         (json!([{ "hub": "none" }]), "there is no hub `none`"),
-        (json!([{ "hub": "boxes", "kind": "llm-server" }]), "provides `container`"),
+        (
+            json!([{ "hub": "boxes", "kind": "llm-server" }]),
+            "provides `container`",
+        ),
         (json!([{ "hub": "boxes", "strategy": "best" }]), "model_affinity"),
-        (json!([{ "instance": "gpu1" }, { "instance": "gpu1", "exclusive": true }]), "same instance"),
-        (json!([{ "instance": "nowhere" }]), "there is no instance `nowhere`"),
+        (
+            json!([{ "instance": "gpu1" }, { "instance": "gpu1", "exclusive": true }]),
+            "same instance",
+        ),
+        (
+            json!([{ "instance": "nowhere" }]),
+            "there is no instance `nowhere`",
+        ),
     ] {
         let error = code(resources.clone()).await;
         assert!(error.message.contains(part), "{resources}: {error}");
     }
     let params = |extra: Value| {
         let mut params = json!({ "resources": [{ "hub": "boxes" }] });
-        params.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        params
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         params
     };
     for extra in [
@@ -250,7 +320,10 @@ async fn what_makes_no_sense_is_refused_with_the_reason() {
         json!({ "priority": "huge" }),
         json!({ "exclusive": true }),
     ] {
-        let error = fleet.call(&user("alice"), "allocate", params(extra.clone())).await.unwrap_err();
+        let error = fleet
+            .call(&user("alice"), "allocate", params(extra.clone()))
+            .await
+            .unwrap_err();
         assert_eq!(error.code, ErrorCode::INVALID_PARAMS, "{extra}: {error}");
     }
     assert_eq!(fleet.in_flight(), 0);

@@ -63,10 +63,17 @@ async fn exclusive_ones_never_overlap() {
         let who = user(name);
         let params = json!({ "resources": [{ "hub": "models", "exclusive": true }], "timeout": 300 });
         let (id, instances) = Fleet::given(fleet.call(&who, "allocate", params).await);
-        assert!(held.lock().unwrap().insert(instances[0].clone()), "two have {}", instances[0]);
+        assert!(
+            held.lock().unwrap().insert(instances[0].clone()),
+            "two have {}",
+            instances[0]
+        );
         pass(1.0).await;
         held.lock().unwrap().remove(&instances[0]);
-        fleet.call(&who, "release", json!({ "allocation": id })).await.unwrap();
+        fleet
+            .call(&who, "release", json!({ "allocation": id }))
+            .await
+            .unwrap();
     });
     futures_util::future::join_all(all).await;
     assert_eq!(fleet.in_flight(), 0);
@@ -76,14 +83,22 @@ async fn exclusive_ones_never_overlap() {
 #[tokio::test(start_paused = true)]
 async fn ordinary_requests_wait_for_an_exclusive_one_to_end() {
     let fleet = fleet([hub("models", "llm-server", 8, &["gpu1"])]).await;
-    let (id, _) = Fleet::given(fleet.allocate(json!([{ "hub": "models", "exclusive": true }])).await);
+    let (id, _) = Fleet::given(
+        fleet
+            .allocate(json!([{ "hub": "models", "exclusive": true }]))
+            .await,
+    );
     let pool = fleet.manager.hub("models").unwrap().pool.clone();
     let waiting = tokio::spawn(async move {
         let asker = crate::pool::Asker { principal: "other" };
-        pool.acquire(&Default::default(), &asker, &crate::pool::Tried::NONE, None).await
+        pool.acquire(&Default::default(), &asker, &crate::pool::Tried::NONE, None)
+            .await
     });
     pass(5.0).await;
     assert!(!waiting.is_finished(), "it is busy, which is no reason to refuse");
-    fleet.call(&user("alice"), "release", json!({ "allocation": id })).await.unwrap();
+    fleet
+        .call(&user("alice"), "release", json!({ "allocation": id }))
+        .await
+        .unwrap();
     assert!(waiting.await.unwrap().is_ok());
 }

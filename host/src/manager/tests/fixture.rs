@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugin_api::contract::requirement::{Priority, Requirement};
-use plugin_api::manifest::HubManifest;
 use plugin_api::{Context, Error};
 use serde_json::{Value, json};
 
@@ -34,13 +33,8 @@ pub(super) fn hub(name: &'static str, kind: &'static str, limit: u32, ids: &[&st
     settings.instances = ids.iter().map(|id| configured(id)).collect();
     settings.health.refresh = Duration::ZERO;
     settings.max_concurrent = Some(limit);
-    let hub = FakeHub {
-        manifest: HubManifest {
-            provides: kind.to_owned(),
-            ..HubManifest::default()
-        },
-        ..FakeHub::default()
-    };
+    let mut hub = FakeHub::default();
+    hub.manifest.provides = kind.to_owned();
     HubPlan {
         name,
         kind,
@@ -80,7 +74,11 @@ impl HubPlan {
 pub(super) async fn fleet(plans: impl IntoIterator<Item = HubPlan>) -> Fleet {
     let events = EventSink::default();
     let followed = events.follow();
-    let manager = Arc::new(Manager::by(Clock::simulated(), Secrets::default(), events.clone()));
+    let manager = Arc::new(Manager::by(
+        Clock::simulated(),
+        Secrets::default(),
+        events.clone(),
+    ));
     let mut hubs = Vec::new();
     for plan in plans {
         let (entry, hub) = plan.start(&events);
@@ -124,7 +122,9 @@ pub(super) fn admin() -> Who {
 
 impl Fleet {
     pub(super) async fn call(&self, who: &Who, verb: &str, params: Value) -> Result<Value, Error> {
-        self.manager.manage(verb, params.to_string().as_bytes(), who).await
+        self.manager
+            .manage(verb, params.to_string().as_bytes(), who)
+            .await
     }
 
     /// Allocates these for `alice`, without waiting.
@@ -163,7 +163,11 @@ impl Fleet {
     /// What status says of an instance.
     pub(super) fn instance(&self, id: &str) -> Value {
         let instances = self.manager.instances();
-        let found = instances.as_array().unwrap().iter().find(|instance| instance["id"] == id);
+        let found = instances
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|instance| instance["id"] == id);
         found.unwrap().clone()
     }
 

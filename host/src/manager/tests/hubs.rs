@@ -24,7 +24,12 @@ struct FakeWorkshop {
 }
 
 impl Workshop for FakeWorkshop {
-    fn check(&self, name: &str, plugin: Option<&str>, settings: &Map<String, Value>) -> Result<HubSettings, Error> {
+    fn check(
+        &self,
+        name: &str,
+        plugin: Option<&str>,
+        settings: &Map<String, Value>,
+    ) -> Result<HubSettings, Error> {
         if settings.contains_key("wrong") {
             return Err(Error::invalid("`wrong` is no key"));
         }
@@ -87,7 +92,10 @@ async fn a_hub_is_added_and_its_instances_are_used() {
         .call(&admin(), "add_hub", json!({ "hub": "more", "plugin": "storage" }))
         .await
         .unwrap();
-    assert_eq!((&added["hub"], &added["kind"]), (&json!("more"), &json!("storage")));
+    assert_eq!(
+        (&added["hub"], &added["kind"]),
+        (&json!("more"), &json!("storage"))
+    );
     idle().await;
     let (_, instances) = Fleet::given(fleet.allocate(json!([{ "kind": "storage" }])).await);
     assert_eq!(instances, ["new1"]);
@@ -99,9 +107,15 @@ async fn a_name_is_taken_once_and_mistakes_change_nothing() {
     let (fleet, workshop) = employed().await;
     for (params, part) in [
         (json!({ "hub": "boxes" }), "there is a hub `boxes` already"),
-        (json!({ "hub": "more", "settings": { "wrong": 1 } }), "`wrong` is no key"),
+        (
+            json!({ "hub": "more", "settings": { "wrong": 1 } }),
+            "`wrong` is no key",
+        ),
         (json!({ "hub": "more", "plugin": "broken" }), "it cannot be built"),
-        (json!({ "hub": "more", "providers": ["none"] }), "there is no provider `none`; there are: runner"),
+        (
+            json!({ "hub": "more", "providers": ["none"] }),
+            "there is no provider `none`; there are: runner",
+        ),
         (
             json!({ "hub": "more", "plugin": "storage", "providers": ["runner"] }),
             "provides `storage`, which the provider `runner` cannot use",
@@ -111,7 +125,11 @@ async fn a_name_is_taken_once_and_mistakes_change_nothing() {
         assert!(error.message.contains(part), "{params}: {error}");
     }
     assert_eq!(fleet.manager.hubs().len(), 1);
-    assert_eq!(*workshop.dismantled.lock(), ["more"], "what was built for nothing");
+    assert_eq!(
+        *workshop.dismantled.lock(),
+        ["more"],
+        "what was built for nothing"
+    );
     assert!(workshop.published.lock().is_empty());
 }
 
@@ -123,25 +141,38 @@ async fn a_provider_may_use_a_new_hub_where_that_is_said() {
     assert_eq!(added["providers"], json!(["runner"]));
     assert_eq!(workshop.published.lock()[0]["runner"], ["boxes", "more"]);
     let provider = fleet.manager.providers()[0].clone();
-    assert_eq!(provider.pools(Some("boxed")).unwrap()[0].name(), "boxes", "its role is taken");
+    assert_eq!(
+        provider.pools(Some("boxed")).unwrap()[0].name(),
+        "boxes",
+        "its role is taken"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hub_in_use_is_not_removed_unless_forced() {
     let (fleet, workshop) = employed().await;
-    let error = fleet.call(&admin(), "remove_hub", json!({ "hub": "boxes" })).await.unwrap_err();
+    let error = fleet
+        .call(&admin(), "remove_hub", json!({ "hub": "boxes" }))
+        .await
+        .unwrap_err();
     assert_eq!(error.message, "the hub `boxes` is used by: runner");
     assert_eq!(fleet.manager.hubs().len(), 1);
     let removed = fleet
         .call(&admin(), "remove_hub", json!({ "hub": "boxes", "force": true }))
         .await
         .unwrap();
-    assert_eq!((&removed["cut_short"], &removed["providers"]), (&json!(false), &json!(["runner"])));
+    assert_eq!(
+        (&removed["cut_short"], &removed["providers"]),
+        (&json!(false), &json!(["runner"]))
+    );
     assert!(fleet.manager.hubs().is_empty());
     assert_eq!(*workshop.dismantled.lock(), ["boxes"]);
     let provider = fleet.manager.providers()[0].clone();
     assert!(provider.hubs.is_empty());
-    assert_eq!(provider.pools(Some("boxed")).unwrap_err().code, ErrorCode::NOT_AVAILABLE);
+    assert_eq!(
+        provider.pools(Some("boxed")).unwrap_err().code,
+        ErrorCode::NOT_AVAILABLE
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,10 +191,16 @@ async fn what_is_in_flight_ends_before_a_hub_goes() {
         .call(&admin(), "remove_hub", json!({ "hub": "boxes", "force": true }))
         .await
         .unwrap_err();
-    assert!(again.message.contains("being added or removed already"), "{again}");
+    assert!(
+        again.message.contains("being added or removed already"),
+        "{again}"
+    );
     busy.finish(Outcome::Success);
     assert_eq!(removing.await.unwrap().unwrap()["cut_short"], false);
-    assert_eq!(fleet.happened("hub_"), ["hub_started", "hub_stopped", "hub_removed"]);
+    assert_eq!(
+        fleet.happened("hub_"),
+        ["hub_started", "hub_stopped", "hub_removed"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +213,12 @@ async fn what_does_not_end_in_time_is_cut_short_and_told() {
     idle().await;
     let happened = fleet.happened("allocation");
     assert_eq!(happened, ["allocation_created", "allocation_lost"]);
-    assert!(fleet.call(&admin(), "release", json!({ "allocation": id })).await.is_ok());
+    assert!(
+        fleet
+            .call(&admin(), "release", json!({ "allocation": id }))
+            .await
+            .is_ok()
+    );
 }
 
 mod provider {
@@ -214,8 +256,11 @@ mod provider {
             Box::pin(async { Err(Error::unsupported("working")) })
         }
 
-        fn render_error(&self, _: &str, _: Phase, _: &Error) -> Option<Rendered> {
-            None
+        fn render_error(&self, _: &str, _: Phase, error: &Error) -> Rendered {
+            Rendered::json(
+                error.http_status(),
+                &serde_json::json!({ "error": error.message }),
+            )
         }
 
         fn shutdown(&self) -> BoxFuture<'_, ()> {

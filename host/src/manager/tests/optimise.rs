@@ -8,7 +8,10 @@ use super::fixture::{Fleet, HubPlan, admin, fleet, hub, user};
 use crate::pool::testing::{idle, pass, served};
 
 async fn findings(fleet: &Fleet, apply: bool) -> Vec<Value> {
-    let found = fleet.call(&admin(), "optimise", json!({ "apply": apply })).await.unwrap();
+    let found = fleet
+        .call(&admin(), "optimise", json!({ "apply": apply }))
+        .await
+        .unwrap();
     assert_eq!(found["applied"], apply);
     found["findings"].as_array().unwrap().clone()
 }
@@ -18,7 +21,9 @@ async fn somebody_waits(fleet: &Fleet, hub: &str) -> tokio::task::JoinHandle<()>
     let pool = fleet.manager.hub(hub).unwrap().pool.clone();
     let waiting = tokio::spawn(async move {
         let asker = crate::pool::Asker { principal: "waits" };
-        let lease = pool.acquire(&Default::default(), &asker, &crate::pool::Tried::NONE, None).await;
+        let lease = pool
+            .acquire(&Default::default(), &asker, &crate::pool::Tried::NONE, None)
+            .await;
         std::future::pending::<()>().await;
         drop(lease);
     });
@@ -44,20 +49,38 @@ async fn a_fleet_that_is_well_leaves_nothing_to_say() {
 #[tokio::test(start_paused = true)]
 async fn a_hot_hub_that_could_start_more_is_told_to_and_does_when_asked() {
     let fleet = fleet([startable()]).await;
-    fleet.call(&admin(), "scale", json!({ "hub": "models", "started": 1 })).await.unwrap();
+    fleet
+        .call(&admin(), "scale", json!({ "hub": "models", "started": 1 }))
+        .await
+        .unwrap();
     idle().await;
     let _busy = fleet.request("models", "s1").unwrap();
     let _waiting = somebody_waits(&fleet, "models").await;
     let found = findings(&fleet, false).await;
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!((&found[0]["kind"], &found[0]["safe"]), (&json!("hot"), &json!(true)));
-    assert!(found[0]["why"].as_str().unwrap().starts_with("1 requests wait"), "{}", found[0]);
-    assert_eq!(fleet.manager.hub("models").unwrap().pool.started(), 1, "it only says so");
+    assert_eq!(
+        (&found[0]["kind"], &found[0]["safe"]),
+        (&json!("hot"), &json!(true))
+    );
+    assert!(
+        found[0]["why"].as_str().unwrap().starts_with("1 requests wait"),
+        "{}",
+        found[0]
+    );
+    assert_eq!(
+        fleet.manager.hub("models").unwrap().pool.started(),
+        1,
+        "it only says so"
+    );
     let found = findings(&fleet, true).await;
     assert_eq!(found[0]["done"], "2 are kept started now");
     idle().await;
     assert_eq!(fleet.manager.hub("models").unwrap().pool.started(), 2);
-    assert_eq!(findings(&fleet, false).await, Vec::<Value>::new(), "whoever waited was served");
+    assert_eq!(
+        findings(&fleet, false).await,
+        Vec::<Value>::new(),
+        "whoever waited was served"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +90,10 @@ async fn a_hot_hub_that_has_nothing_to_start_is_advice_only() {
     let _waiting = somebody_waits(&fleet, "models").await;
     let found = findings(&fleet, true).await;
     assert_eq!(found[0]["kind"], "hot");
-    assert_eq!((&found[0]["safe"], &found[0]["done"]), (&json!(false), &Value::Null));
+    assert_eq!(
+        (&found[0]["safe"], &found[0]["done"]),
+        (&json!(false), &Value::Null)
+    );
     assert!(found[0]["advice"].as_str().unwrap().contains("max_concurrent"));
 }
 
@@ -93,8 +119,14 @@ async fn a_model_in_memory_twice_is_found_while_others_wait() {
     });
     idle().await;
     let found = findings(&fleet, false).await;
-    assert_eq!((&found[0]["kind"], &found[0]["instance"]), (&json!("twice_loaded"), &json!("gpu2")));
-    assert_eq!(found[0]["advice"], "`gleitzeit hub models unload small:latest --instance gpu2`");
+    assert_eq!(
+        (&found[0]["kind"], &found[0]["instance"]),
+        (&json!("twice_loaded"), &json!("gpu2"))
+    );
+    assert_eq!(
+        found[0]["advice"],
+        "`gleitzeit hub models unload small:latest --instance gpu2`"
+    );
     drop(lease);
     waiting.await.unwrap().unwrap().finish(Outcome::Success);
 }
@@ -107,12 +139,23 @@ async fn what_does_not_heal_is_found_and_asked_again() {
     .await;
     pass(3_000.0).await;
     let found = findings(&fleet, false).await;
-    assert_eq!((&found[0]["kind"], &found[0]["instance"]), (&json!("stuck"), &json!("gpu1")));
-    assert!(found[0]["why"].as_str().unwrap().contains("connection refused"), "{}", found[0]);
+    assert_eq!(
+        (&found[0]["kind"], &found[0]["instance"]),
+        (&json!("stuck"), &json!("gpu1"))
+    );
+    assert!(
+        found[0]["why"].as_str().unwrap().contains("connection refused"),
+        "{}",
+        found[0]
+    );
     fleet.hubs[0].well("gpu1");
     assert_eq!(findings(&fleet, true).await[0]["done"], "asked it how it is");
     pass(1.0).await;
-    assert_eq!(fleet.instance("gpu1")["routable"], true, "long before its next probe");
+    assert_eq!(
+        fleet.instance("gpu1")["routable"],
+        true,
+        "long before its next probe"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,16 +163,33 @@ async fn what_was_drained_and_forgotten_is_found() {
     let fleet = fleet([hub("models", "llm-server", 1, &["gpu1", "gpu2"])]).await;
     fleet.manager.drain(None, "gpu1").unwrap();
     let found = findings(&fleet, true).await;
-    assert_eq!((&found[0]["kind"], &found[0]["instance"]), (&json!("forgotten"), &json!("gpu1")));
-    assert_eq!(fleet.instance("gpu1")["state"], "draining", "somebody may have wanted it so");
+    assert_eq!(
+        (&found[0]["kind"], &found[0]["instance"]),
+        (&json!("forgotten"), &json!("gpu1"))
+    );
+    assert_eq!(
+        fleet.instance("gpu1")["state"],
+        "draining",
+        "somebody may have wanted it so"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_administrators_apply() {
     let fleet = fleet([hub("models", "llm-server", 1, &["gpu1"])]).await;
-    let ask = async |apply: bool| fleet.call(&user("alice"), "optimise", json!({ "apply": apply })).await;
+    let ask = async |apply: bool| {
+        fleet
+            .call(&user("alice"), "optimise", json!({ "apply": apply }))
+            .await
+    };
     assert!(ask(false).await.is_ok());
-    assert_eq!(ask(true).await.unwrap_err().code, plugin_api::ErrorCode::FORBIDDEN);
-    let unknown = fleet.call(&admin(), "optimise", json!({ "hub": "none" })).await.unwrap_err();
+    assert_eq!(
+        ask(true).await.unwrap_err().code,
+        plugin_api::ErrorCode::FORBIDDEN
+    );
+    let unknown = fleet
+        .call(&admin(), "optimise", json!({ "hub": "none" }))
+        .await
+        .unwrap_err();
     assert_eq!(unknown.code, plugin_api::ErrorCode::PROVIDER_NOT_FOUND);
 }

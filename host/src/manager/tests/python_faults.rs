@@ -24,7 +24,10 @@ async fn two_exclusive_allocations_never_share_an_instance() {
 async fn an_allocation_that_nobody_ends_ends_itself() {
     let fleet = models_and_boxes().await;
     Fleet::given(fleet.allocate(json!([{ "kind": "container" }])).await);
-    assert!(fleet.allocate(json!([{ "kind": "container" }])).await.is_err(), "its capacity holds");
+    assert!(
+        fleet.allocate(json!([{ "kind": "container" }])).await.is_err(),
+        "its capacity holds"
+    );
     pass(301.0).await;
     Fleet::given(fleet.allocate(json!([{ "kind": "container" }])).await);
 }
@@ -34,7 +37,10 @@ async fn an_allocation_that_nobody_ends_ends_itself() {
 async fn a_requirement_that_is_not_understood_is_refused() {
     let fleet = models_and_boxes().await;
     for unknown in ["min_memory", "min_cpu", "preferred_hub"] {
-        let error = fleet.allocate(json!([{ "hub": "models", unknown: 1 }])).await.unwrap_err();
+        let error = fleet
+            .allocate(json!([{ "hub": "models", unknown: 1 }]))
+            .await
+            .unwrap_err();
         assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
         assert!(error.message.contains(unknown), "{error}");
     }
@@ -45,8 +51,15 @@ async fn a_requirement_that_is_not_understood_is_refused() {
 async fn what_is_allocated_is_released_a_thousand_times() {
     let fleet = models_and_boxes().await;
     for _ in 0..1000 {
-        let (id, _) = Fleet::given(fleet.allocate(json!([{ "kind": "container" }, { "hub": "models" }])).await);
-        fleet.call(&user("alice"), "release", json!({ "allocation": id })).await.unwrap();
+        let (id, _) = Fleet::given(
+            fleet
+                .allocate(json!([{ "kind": "container" }, { "hub": "models" }]))
+                .await,
+        );
+        fleet
+            .call(&user("alice"), "release", json!({ "allocation": id }))
+            .await
+            .unwrap();
     }
     let tally = fleet.manager.allocations().tally();
     assert_eq!((tally.active, tally.total, tally.released), (0, 1000, 1000));
@@ -66,10 +79,14 @@ async fn no_two_are_started_by_one_specification() {
     let scale = async |params| fleet.call(&admin(), "scale", params).await;
     let error = scale(json!({ "hub": "models", "started": 2 })).await.unwrap_err();
     assert!(error.message.contains("knows how to start 1"), "{error}");
-    let error = scale(json!({ "hub": "models", "started": 2, "start": [{ "id": "s2" }] })).await.unwrap_err();
+    let error = scale(json!({ "hub": "models", "started": 2, "start": [{ "id": "s2" }] }))
+        .await
+        .unwrap_err();
     assert!(error.message.contains("start.0: "), "{error}");
     let second = json!({ "id": "s2", "port": 2 });
-    scale(json!({ "hub": "models", "started": 2, "start": [second] })).await.unwrap();
+    scale(json!({ "hub": "models", "started": 2, "start": [second] }))
+        .await
+        .unwrap();
     idle().await;
     assert_eq!(fleet.instance("s2")["routable"], true);
     assert_eq!(fleet.hubs[0].calls("start "), 2);
@@ -85,9 +102,18 @@ async fn scaling_down_stops_nobody_at_work() {
             hub.starts(["s1", "s2"].map(|id| Ok(served(id))));
         })])
     .await;
-    let (one, two) = (fleet.request("models", "s1").unwrap(), fleet.request("models", "s2").unwrap());
-    let scaled = fleet.call(&admin(), "scale", json!({ "hub": "models", "started": 0 })).await.unwrap();
-    assert_eq!(scaled["started"], json!({ "started": 0, "starting": 0, "stopping": 2 }));
+    let (one, two) = (
+        fleet.request("models", "s1").unwrap(),
+        fleet.request("models", "s2").unwrap(),
+    );
+    let scaled = fleet
+        .call(&admin(), "scale", json!({ "hub": "models", "started": 0 }))
+        .await
+        .unwrap();
+    assert_eq!(
+        scaled["started"],
+        json!({ "started": 0, "starting": 0, "stopping": 2 })
+    );
     pass(30.0).await;
     assert_eq!(fleet.hubs[0].calls("stop"), 0);
     one.finish(Outcome::Success);
@@ -105,12 +131,17 @@ async fn a_follower_of_events_may_call_the_manager() {
     let answering = tokio::spawn(async move {
         let mut released = 0;
         while released < 3 {
-            let Followed::Event(event) = follower.next().await else { continue };
+            let Followed::Event(event) = follower.next().await else {
+                continue;
+            };
             manager.totals();
             manager.status();
             if event.kind == "allocation_created" {
                 let params = json!({ "allocation": event.data["allocation"] }).to_string();
-                manager.manage("release", params.as_bytes(), &admin()).await.unwrap();
+                manager
+                    .manage("release", params.as_bytes(), &admin())
+                    .await
+                    .unwrap();
                 released += 1;
             }
         }
@@ -120,7 +151,10 @@ async fn a_follower_of_events_may_call_the_manager() {
         idle().await;
     }
     let limit = std::time::Duration::from_secs(10);
-    tokio::time::timeout(limit, answering).await.expect("no dead lock").unwrap();
+    tokio::time::timeout(limit, answering)
+        .await
+        .expect("no dead lock")
+        .unwrap();
     assert_eq!(fleet.in_flight(), 0);
 }
 

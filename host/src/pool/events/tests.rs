@@ -73,7 +73,12 @@ fn what_happens_all_the_time_is_made_for_followers_only() {
     let sink = EventSink::default();
     sink.emit_to_followers(kind::LEASE_GRANTED, "h", None, || panic!("nobody follows"));
     let mut follower = sink.follow();
-    sink.emit_to_followers(kind::LEASE_GRANTED, "h", Some("a"), || json!({ "allocation": "x" }));
+    sink.emit_to_followers(
+        kind::LEASE_GRANTED,
+        "h",
+        Some("a"),
+        || json!({ "allocation": "x" }),
+    );
     assert_eq!(heard(&mut follower), ["h"]);
     drop(follower);
     assert!(!sink.is_followed());

@@ -11,7 +11,10 @@ async fn a_hold_takes_a_place_and_leaves_no_trace() {
     let fleet = fleet(&["a"]).limit(1).start().await;
     let hold = fleet.take().hold();
     let status = fleet.status("a");
-    assert_eq!((status.in_flight, status.allocated, status.routable), (1, 1, false));
+    assert_eq!(
+        (status.in_flight, status.allocated, status.routable),
+        (1, 1, false)
+    );
     assert_eq!(
         fleet.try_take(&Requirement::default()).unwrap_err(),
         Refusal::AllBusy
@@ -19,7 +22,10 @@ async fn a_hold_takes_a_place_and_leaves_no_trace() {
     pass(500.0).await;
     drop(hold);
     let status = fleet.status("a");
-    assert_eq!((status.in_flight, status.allocated, status.routable), (0, 0, true));
+    assert_eq!(
+        (status.in_flight, status.allocated, status.routable),
+        (0, 0, true)
+    );
     assert_eq!(status.metrics.latency.count(), 0);
     assert_eq!(status.metrics.outcomes.iter().map(|(_, n)| n).sum::<u64>(), 0);
 }
@@ -102,7 +108,10 @@ async fn a_hold_does_not_keep_a_breaker_half_open() {
     pass(120.0).await;
     let _hold = fleet.take().hold();
     fleet.take().finish(Outcome::Success);
-    assert!(fleet.status("a").routable, "the trial was given back, and another closed it");
+    assert!(
+        fleet.status("a").routable,
+        "the trial was given back, and another closed it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +127,11 @@ async fn the_loss_of_an_instance_is_told() {
     tokio::time::timeout(std::time::Duration::from_secs(60), watch.lost())
         .await
         .expect("it is told");
-    assert!(watch.reason().contains("connection refused"), "{}", watch.reason());
+    assert!(
+        watch.reason().contains("connection refused"),
+        "{}",
+        watch.reason()
+    );
 }
 
 #[tokio::test(start_paused = true)]

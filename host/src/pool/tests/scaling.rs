@@ -42,9 +42,12 @@ async fn what_is_at_work_finishes_before_it_is_stopped() {
     fleet.pool.set_started(0, Vec::new()).unwrap();
     pass(100.0).await;
     assert_eq!(fleet.status("s1").state, State::Draining);
-    assert_eq!(fleet.status("s1").reason.as_deref(), Some("draining: fewer are to be kept started"));
+    assert_eq!(
+        fleet.status("s1").reason.as_deref(),
+        Some("draining: fewer are to be kept started")
+    );
     assert_eq!(fleet.hub.calls("stop"), 0);
-    busy.map(|lease| lease.finish(Outcome::Success));
+    busy.into_iter().for_each(|lease| lease.finish(Outcome::Success));
     idle().await;
     assert!(fleet.ids().is_empty());
     assert_eq!(fleet.hub.calls("stop"), 2);

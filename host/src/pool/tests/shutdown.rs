@@ -7,8 +7,8 @@ use plugin_api::contract::requirement::Requirement;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::pool::{Followed, Refusal};
 use crate::pool::testing::{fleet, idle, pass, served};
+use crate::pool::{Followed, Refusal};
 
 fn in_ten_seconds() -> Instant {
     Instant::now() + Duration::from_secs(10)
