@@ -13,6 +13,12 @@ pub(super) struct Args {
     /// How many of its `start` entries are kept started
     #[arg(long, value_name = "NUMBER")]
     started: Option<u64>,
+    /// How many unused resources of each kind its warm pool keeps ready
+    #[arg(long, value_name = "NUMBER")]
+    min_idle: Option<u64>,
+    /// The most resources of all kinds in its warm pool
+    #[arg(long, value_name = "NUMBER")]
+    max: Option<u64>,
     /// A further entry, as JSON, for more than the configuration has; may be repeated
     #[arg(long, value_name = "JSON")]
     start: Vec<String>,
@@ -27,7 +33,11 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
     if !start.is_empty() {
         params["start"] = json!(start);
     }
-    for (name, value) in [("started", args.started)] {
+    for (name, value) in [
+        ("started", args.started),
+        ("min_idle", args.min_idle),
+        ("max", args.max),
+    ] {
         if let Some(value) = value {
             params[name] = json!(value);
         }
@@ -42,6 +52,13 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
         terminal.line(format!(
             "{}: {} are kept started ({} starting, {} stopping)",
             args.hub, started["started"], started["starting"], started["stopping"]
+        ));
+    }
+    let warm = &scaled["warm"];
+    if !warm.is_null() {
+        terminal.line(format!(
+            "{}: {} of each kind are kept ready, {} of all kinds at most",
+            args.hub, warm["min_idle"], warm["max"]
         ));
     }
     Ok(Exit::Ok)

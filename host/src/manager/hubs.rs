@@ -35,6 +35,9 @@ pub trait Workshop: Send + Sync + 'static {
     /// Loads the plugin and builds the hub; its pool works when this returns.
     fn build(&self, settings: HubSettings) -> BoxFuture<'_, Result<HubEntry, Error>>;
 
+    /// The hub is one of the manager's now: what its plugin asked for meanwhile is done.
+    fn serve(&self, hub: &str);
+
     /// Ends what the hub's plugin still holds; its pool has ended already.
     fn dismantle(&self, hub: Arc<HubEntry>) -> BoxFuture<'_, ()>;
 
@@ -133,6 +136,7 @@ impl Manager {
         let (plugin, version, pool) = (entry.plugin.clone(), entry.version.clone(), entry.pool.clone());
         let provides = provides.to_owned();
         self.add_hub(entry);
+        workshop.serve(&params.hub);
         let bound = self.rebind(&*workshop, |provider| {
             let wanted = params.providers.contains(&provider.name);
             wanted.then(|| provider.with(pool.clone()))

@@ -19,6 +19,8 @@ use crate::pool::{InstanceStatus, Pool, State};
 const OPENINGS: u32 = 3;
 /// So many failed probes in a row are no passing trouble.
 const FAILED_PROBES: u32 = 10;
+/// Fewer requests for warm resources than this say nothing about how many should be ready.
+const FEW: u64 = 20;
 
 /// Parameters of `manager/optimise`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,7 +37,7 @@ pub struct OptimiseParams {
 /// Something that could be better.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which sort: `stuck`, `forgotten`, `hot`, `twice_loaded`.
+    /// Which sort: `stuck`, `forgotten`, `hot`, `twice_loaded`, `cold`, `idle`.
     pub kind: &'static str,
     /// The hub.
     pub hub: String,
@@ -58,6 +60,8 @@ pub(super) enum Remedy {
     Probe(String),
     /// Keep so many started.
     Start(usize),
+    /// Other bounds for the warm pool: `min_idle` and `max`.
+    Warm(u32, u32),
 }
 
 impl Manager {
@@ -102,6 +106,10 @@ impl Remedy {
                 pool.set_started(*count, Vec::new())?;
                 Ok(format!("{count} are kept started now"))
             }
+            Remedy::Warm(min_idle, max) => {
+                pool.set_warm_bounds(*min_idle, *max);
+                Ok(format!("{min_idle} of each kind are kept ready now"))
+            }
         }
     }
 }
@@ -114,7 +122,10 @@ fn findings(hub: &HubEntry) -> Vec<Finding> {
         .iter()
         .filter_map(|instance| stuck(pool, instance).or_else(|| forgotten(pool, instance)))
         .collect();
-    let waiting = pool.queue_depth();
+    findings.extend(warm(pool));
+    // Those who wait for a warm resource have a finding of their own.
+    let for_warm = pool.warm_status().map_or(0, |warm| warm.waiting);
+    let waiting = pool.queue_depth().saturating_sub(for_warm);
     if waiting > 0 {
         findings.extend(twice_loaded(hub, &instances, waiting));
         findings.extend(hot(pool, &instances, waiting));
@@ -226,4 +237,51 @@ fn twice_loaded(hub: &HubEntry, instances: &[InstanceStatus], waiting: usize) ->
         })
     })
     .collect()
+}
+
+/// A warm pool that keeps too few ready, or too many.
+fn warm(pool: &Pool) -> Option<Finding> {
+    let warm = pool.warm_status()?;
+    let asked = warm.hits + warm.misses;
+    let ready: usize = warm.shelves.iter().map(|shelf| shelf.unused).sum();
+    let busy: usize = warm.shelves.iter().map(|shelf| shelf.busy).sum();
+    let kinds = u32::try_from(warm.shelves.len()).unwrap_or(u32::MAX).max(1);
+    let finding = |kind, why, advice, remedy| {
+        Some(Finding {
+            kind,
+            hub: pool.name().to_owned(),
+            instance: None,
+            why,
+            advice,
+            remedy,
+        })
+    };
+    if warm.waiting > 0 && warm.total >= warm.max {
+        let why = format!(
+            "{} requests wait for one of {} resources, and no more may be started",
+            warm.waiting, warm.max
+        );
+        let advice = format!(
+            "`gleitzeit scale {} --max …`, as far as the machine goes",
+            pool.name()
+        );
+        return finding("hot", why, advice, None);
+    }
+    let more = warm.min_idle.saturating_add(1);
+    if asked >= FEW && warm.misses * 5 > asked && more.saturating_mul(kinds) <= warm.max {
+        let why = format!("{} of {asked} requests had to wait for a start", warm.misses);
+        let advice = format!("keep {more} of each kind ready instead of {}", warm.min_idle);
+        return finding("cold", why, advice, Some(Remedy::Warm(more, warm.max)));
+    }
+    let quiet = asked >= FEW && warm.misses * 100 < asked && busy == 0 && warm.waiting == 0;
+    if quiet && warm.min_idle > 1 && ready > 1 {
+        let fewer = warm.min_idle - 1;
+        let why = format!(
+            "{ready} resources are ready and nobody uses one; {} of {asked} requests had to wait",
+            warm.misses
+        );
+        let advice = format!("keep {fewer} of each kind ready instead of {}", warm.min_idle);
+        return finding("idle", why, advice, Some(Remedy::Warm(fewer, warm.max)));
+    }
+    None
 }

@@ -17,6 +17,7 @@ impl Manager {
                     "version": hub.version,
                     "strategy": hub.pool.settings().strategy.name(),
                     "instances": hub.pool.instances(),
+                    "warm": hub.pool.warm_status(),
                     "metrics": hub.pool.metrics().hub,
                 })
             })

@@ -42,6 +42,7 @@ impl Manager {
                     "kind": hub.pool.provides(),
                     "instances": report.instances.len(),
                     "allocated": allocated(hub),
+                    "warm": hub.pool.warm_status(),
                     "metrics": report.hub,
                 })
             })

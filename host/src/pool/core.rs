@@ -22,6 +22,7 @@ use super::queue::Queue;
 use super::registry::Registry;
 use super::scale::Posts;
 use super::slot::{Policies, Slot, StateChange};
+use super::warm::Warm;
 use crate::config::settings::HubSettings;
 use crate::plugin::driver::HubDriver;
 
@@ -37,6 +38,7 @@ pub(super) struct Core {
     pub(super) budget: Budget,
     pub(super) metrics: HubMetrics,
     pub(super) preparations: Preparations,
+    pub(super) warm: Warm,
     /// Where the loops and the hub's own work run, whoever asks for it.
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) tasks: TaskTracker,
@@ -84,6 +86,7 @@ impl Core {
             budget: Budget::new(&settings.retry, clock.now()),
             metrics: HubMetrics::new(),
             preparations: Preparations::default(),
+            warm: Warm::new(&settings.warm, driver.manifest().start.is_some()),
             tasks: TaskTracker::new(),
             starters: TaskTracker::new(),
             posts: Mutex::new(Posts::new(&settings.start)),
@@ -151,6 +154,12 @@ impl Core {
             .emit(kind, &self.settings.name, slot.map(|slot| &*slot.id), data);
     }
 
+    /// Publishes what happens too often to be logged, while somebody follows. Not to be called under a lock.
+    pub(super) fn emit_to_followers(&self, kind: &'static str, slot: &Slot, data: impl FnOnce() -> Value) {
+        self.events
+            .emit_to_followers(kind, &self.settings.name, Some(&*slot.id), data);
+    }
+
     /// An instance's state changed: publishes it, and tells those who wait. Not to be called under a lock.
     pub(super) fn state_changed(self: &Arc<Self>, slot: &Slot, change: StateChange) {
         let StateChange { old, new, reason } = change;
@@ -159,6 +168,9 @@ impl Core {
             Some(slot),
             status_change(old.name(), new.name(), reason.as_deref()),
         );
+        if slot.warm.is_some() {
+            self.warm_changed(slot);
+        }
         self.reconsider();
     }
 

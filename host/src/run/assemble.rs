@@ -67,7 +67,11 @@ impl Assembly {
         };
         for hub in &settings.hubs {
             let built = assembly.bench.hub(hub).await;
-            assembly.note("hub", &hub.name, built.map(|entry| manager.add_hub(entry)));
+            let built = built.map(|entry| {
+                manager.add_hub(entry);
+                assembly.bench.serve(&hub.name);
+            });
+            assembly.note("hub", &hub.name, built);
         }
         for provider in &settings.providers {
             let built = assembly.provider(provider).await;
@@ -94,7 +98,7 @@ impl Assembly {
         let library = self.bench.load(&settings.plugin).await?;
         let services = self.bench.services(Scope::Provider(settings.name.clone()));
         let driver = library
-            .provider(settings, services)
+            .provider(settings, services.clone())
             .await
             .map_err(Missing::Refused)?;
         let manager = self.dispatcher.manager();
@@ -110,6 +114,7 @@ impl Assembly {
         let entry = Arc::new(entry);
         self.dispatcher.publish(&entry).map_err(Missing::Conflict)?;
         manager.add_provider(entry);
+        services.in_service();
         Ok(())
     }
 

@@ -149,6 +149,14 @@ impl Workshop for Bench {
         })
     }
 
+    fn serve(&self, hub: &str) {
+        let scope = Scope::Hub(hub.to_owned());
+        let services = self.services.lock();
+        let of_hub: Vec<_> = services.iter().filter(|(of, _)| *of == scope).cloned().collect();
+        drop(services);
+        of_hub.iter().for_each(|(_, services)| services.in_service());
+    }
+
     fn publish(&self, providers: &[Arc<ProviderEntry>]) -> Result<(), Error> {
         self.dispatcher.republish(providers)
     }

@@ -223,6 +223,7 @@ fn events_are_shown_as_they_come() {
     );
     let ran = host.run(&["--json", "events"]).ended(Exit::Unreachable);
     assert_eq!(ran.out.lines().count(), 3);
+    let ran = host.run(&["events"]).ended(Exit::Unreachable);
     assert!(ran.err.contains("--after 1-5"), "{}", ran.err);
 }
 

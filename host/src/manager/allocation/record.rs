@@ -38,6 +38,8 @@ pub(super) struct Resource {
     instance: ResourceInstance,
     exclusive: bool,
     queued: Duration,
+    /// For a resource of a warm pool: how often it has been used, this time included.
+    uses: u32,
     pub(super) watch: LossWatch,
     lost: Mutex<Option<String>>,
 }
@@ -178,6 +180,7 @@ impl Resource {
             "metadata": self.instance.metadata,
             "exclusive": self.exclusive,
             "queued_ms": millis(self.queued),
+            "uses": self.uses,
             "lost": *self.lost.lock(),
         })
     }
@@ -200,6 +203,7 @@ fn settle(taken: Taken) -> Option<(Resource, Grip)> {
         instance: watch.view().instance,
         exclusive,
         queued: lease.queued(),
+        uses: lease.uses(),
         watch,
         lost: Mutex::default(),
     };

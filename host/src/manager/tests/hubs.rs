@@ -19,6 +19,7 @@ use crate::pool::testing::{idle, pass};
 /// Builds fake hubs of the kind that `plugin` names; refuses what is called `broken`.
 struct FakeWorkshop {
     events: EventSink,
+    served: Mutex<Vec<String>>,
     dismantled: Mutex<Vec<String>>,
     published: Mutex<Vec<BTreeMap<String, Vec<String>>>>,
 }
@@ -47,6 +48,10 @@ impl Workshop for FakeWorkshop {
         })
     }
 
+    fn serve(&self, hub: &str) {
+        self.served.lock().push(hub.to_owned());
+    }
+
     fn dismantle(&self, hub: Arc<HubEntry>) -> BoxFuture<'_, ()> {
         Box::pin(async move { self.dismantled.lock().push(hub.name.clone()) })
     }
@@ -66,6 +71,7 @@ async fn employed() -> (Fleet, Arc<FakeWorkshop>) {
     let fleet = fleet([hub("boxes", "container", 1, &["engine"])]).await;
     let workshop = Arc::new(FakeWorkshop {
         events: fleet.manager.events().clone(),
+        served: Mutex::default(),
         dismantled: Mutex::default(),
         published: Mutex::default(),
     });
@@ -87,7 +93,7 @@ async fn employed() -> (Fleet, Arc<FakeWorkshop>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_hub_is_added_and_its_instances_are_used() {
-    let (mut fleet, _workshop) = employed().await;
+    let (mut fleet, workshop) = employed().await;
     let added = fleet
         .call(&admin(), "add_hub", json!({ "hub": "more", "plugin": "storage" }))
         .await
@@ -100,6 +106,7 @@ async fn a_hub_is_added_and_its_instances_are_used() {
     let (_, instances) = Fleet::given(fleet.allocate(json!([{ "kind": "storage" }])).await);
     assert_eq!(instances, ["new1"]);
     assert_eq!(fleet.happened("hub_added").len(), 1);
+    assert_eq!(*workshop.served.lock(), ["more"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,10 +78,15 @@ pub mod kind {
     pub const HUB_REMOVED: &str = "hub_removed";
     /// A hub was scaled: `{warm}` or `{started}`.
     pub const HUB_SCALED: &str = "hub_scaled";
-    /// An instance was given out: `{allocation, principal, exclusive}`. Only told while somebody follows.
+    /// An allocation has got an instance, `{allocation, principal, exclusive}`, or a request a resource of a warm pool,
+    /// `{specification, uses, warm}`. Only told while somebody follows.
     pub const LEASE_GRANTED: &str = "lease_granted";
-    /// An instance was given back: `{allocation, principal}`. Only told while somebody follows.
+    /// That has ended: `{allocation, principal}`, or `{specification, uses, outcome}`. Only told while somebody follows.
     pub const LEASE_RELEASED: &str = "lease_released";
+    /// There is a new resource in a warm pool: `{specification, label, took_ms}`.
+    pub const RESOURCE_STARTED: &str = "resource_started";
+    /// A resource of a warm pool is thrown away: `{specification, reason, detail, uses}`.
+    pub const RESOURCE_DISCARDED: &str = "resource_discarded";
     /// Somebody allocated resources: `{allocation, principal, hubs, resources, expires_in_ms}`.
     pub const ALLOCATION_CREATED: &str = "allocation_created";
     /// An allocation lasts longer: `{allocation, principal, hubs, expires_in_ms}`.
@@ -96,7 +101,7 @@ pub mod kind {
     pub const ALLOCATION_FAILED: &str = "allocation_failed";
 
     /// All of them.
-    pub const ALL: [&str; 23] = [
+    pub const ALL: [&str; 25] = [
         PLUGIN,
         HUB_STARTED,
         HUB_STOPPED,
@@ -114,6 +119,8 @@ pub mod kind {
         HUB_SCALED,
         LEASE_GRANTED,
         LEASE_RELEASED,
+        RESOURCE_STARTED,
+        RESOURCE_DISCARDED,
         ALLOCATION_CREATED,
         ALLOCATION_RENEWED,
         ALLOCATION_EXPIRED,

@@ -18,3 +18,4 @@ mod status;
 mod strategies;
 mod threads;
 mod waiting;
+mod warm;
