@@ -4,14 +4,15 @@ use serde_json::{Map, Value, json};
 
 use super::allocations::{one, table_of};
 use super::client::Client;
+use super::params::file;
 use super::{Exit, Failure, Global, Terminal};
 
 /// Arguments of `allocate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What is wanted, each resource a word: a kind such as container, or several of hub=NAME, kind=KIND,
-    /// instance=ID, capability=NAME, feature=NAME, tag=TAG, strategy=NAME, affinity_key=KEY and exclusive with commas
-    /// between them; or a JSON object
+    /// instance=ID, capability=NAME, feature=NAME, tag=TAG, strategy=NAME, affinity_key=KEY, specification=@FILE and
+    /// exclusive with commas between them; or a JSON object
     #[arg(required = true, value_name = "WANT")]
     wants: Vec<String>,
     /// How long it lasts unless renewed, such as 10m [default: 5m]
@@ -63,10 +64,7 @@ pub(super) fn read(want: &str) -> Result<Value, Failure> {
             Some(("tag", tag)) => push(&mut wanted, "tags", tag),
             Some(("feature", feature)) => push(&mut wanted, "features", feature),
             Some(("specification", text)) => {
-                let value = serde_json::from_str(text).map_err(|_| {
-                    Failure::usage("a `specification` is JSON").hint("write the whole WANT as JSON")
-                })?;
-                wanted.insert("specification".to_owned(), value);
+                wanted.insert("specification".to_owned(), specification(text)?);
             }
             Some((key, value)) => {
                 wanted.insert(key.to_owned(), json!(value));
@@ -81,6 +79,18 @@ pub(super) fn read(want: &str) -> Result<Value, Failure> {
         }
     }
     Ok(Value::Object(wanted))
+}
+
+/// JSON, or `@FILE` that holds it.
+fn specification(text: &str) -> Result<Value, Failure> {
+    let json = match file::named(text)?.map(file::Named::value) {
+        Some(Value::String(content)) => content,
+        _ => text.to_owned(),
+    };
+    serde_json::from_str(&json).map_err(|error| {
+        Failure::usage(format!("the specification is no JSON: {error}"))
+            .hint("write specification=@FILE, or the whole of what is wanted as JSON")
+    })
 }
 
 fn push(wanted: &mut Map<String, Value>, key: &str, value: &str) {

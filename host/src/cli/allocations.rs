@@ -45,6 +45,12 @@ pub(super) async fn run(_: Args, global: &Global, terminal: &mut Terminal) -> Re
         terminal.note("nothing is allocated");
         return Ok(Exit::Ok);
     }
+    terminal.table(&list_table(list));
+    Ok(Exit::Ok)
+}
+
+/// Every allocation, a line for each resource.
+pub(super) fn list_table(list: &[Value]) -> Table {
     let mut table = Table::new(&["allocation", "of", ">expires in", "hub", "instance", "", ""]);
     for allocation in list {
         for resource in resources(allocation) {
@@ -58,8 +64,7 @@ pub(super) async fn run(_: Args, global: &Global, terminal: &mut Terminal) -> Re
             table.row(tone, cells);
         }
     }
-    terminal.table(&table);
-    Ok(Exit::Ok)
+    table
 }
 
 pub(super) async fn renew(args: Renew, global: &Global, terminal: &mut Terminal) -> Result<Exit, Failure> {

@@ -1,6 +1,6 @@
 //! Parameters as people type them: `model=small options.num_ctx=4096 tags=["gpu"] code=@script.py`, or one JSON object.
 
-mod file;
+pub(super) mod file;
 
 use std::io::Read;
 

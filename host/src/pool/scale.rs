@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Pool;
 use super::core::Core;
 use super::events::kind;
+use super::refusal::Refusal;
 use super::slot::Slot;
 
 /// A resource that is to be kept started.
@@ -64,7 +65,7 @@ impl Posts {
 
     fn kept(&self) -> impl Iterator<Item = &Arc<Post>> {
         let posts = self.posts.iter().flatten();
-        posts.filter(|post| !post.given_up.is_cancelled())
+        posts.filter(|post| !post.given_up.is_cancelled() && !post.over.load(Ordering::SeqCst))
     }
 
     /// Numbers where nobody stands and nobody is still leaving.
@@ -104,9 +105,13 @@ impl Pool {
     /// Keeps so many started from now on. `further` specifications are added to those of the configuration first.
     ///
     /// # Errors
-    /// There are fewer specifications than that, or some of them are still being stopped; then nothing has changed.
+    /// There are fewer specifications than that, some of them are still being stopped, or the hub is stopping; then
+    /// nothing has changed.
     pub fn set_started(&self, count: usize, further: Vec<Value>) -> Result<Scaled, Error> {
         let core = &self.core;
+        if core.is_closed() {
+            return Err(Refusal::Closed.into());
+        }
         {
             let mut posts = core.posts.lock();
             let room = posts.kept().count() + posts.free().len() + further.len();

@@ -13,7 +13,7 @@ use crate::cli::Failure;
 const LARGEST: u64 = 64 << 20;
 
 /// A file that a word names.
-pub(super) struct Named {
+pub(in crate::cli) struct Named {
     /// Its own name, without the way to it.
     name: String,
     content: Content,
@@ -28,7 +28,7 @@ enum Content {
 ///
 /// # Errors
 /// It cannot be read, is too large, or is no text where text was asked for.
-pub(super) fn named(value: &str) -> Result<Option<Named>, Failure> {
+pub(in crate::cli) fn named(value: &str) -> Result<Option<Named>, Failure> {
     let (text, path) = match (value.strip_prefix('@'), value.strip_prefix('%')) {
         (Some(path), _) => (true, path),
         (_, Some(path)) => (false, path),
@@ -67,7 +67,7 @@ fn read(path: &str) -> std::io::Result<Vec<u8>> {
 
 impl Named {
     /// As a value: text, be it in base64.
-    pub(super) fn value(self) -> Value {
+    pub(in crate::cli) fn value(self) -> Value {
         match self.content {
             Content::Text(text) => Value::String(text),
             Content::Bytes(bytes) => Value::String(STANDARD.encode(bytes)),

@@ -51,6 +51,16 @@ fn what_is_wanted_is_written_in_words() {
         host.run(&["--json", "allocate", "container"]).json(),
         allocation()
     );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "{ \"command\": [\"a\", \"b\"] }").unwrap();
+    let want = format!("kind=container,specification=@{}", file.path().display());
+    host.run(&["allocate", &want]).ended(Exit::Ok);
+    assert_eq!(
+        host.asked().body["params"]["resources"],
+        json!([{ "kind": "container", "specification": { "command": ["a", "b"] } }])
+    );
+    host.run(&["allocate", "kind=container,specification=nonsense"])
+        .ended(Exit::Usage);
     host.run(&["allocate"]).ended(Exit::Usage);
     host.run(&["allocate", "container,process"]).ended(Exit::Usage);
     host.run(&["allocate", "{nonsense"]).ended(Exit::Usage);
@@ -89,6 +99,20 @@ fn allocations_are_listed_renewed_and_released() {
     assert_eq!(
         host.asked().body["params"],
         json!({ "allocation": "alloc-1", "discard": true })
+    );
+}
+
+#[test]
+fn status_shows_what_is_allocated() {
+    let host = host().result(
+        "manager/status",
+        json!({ "version": "1", "allocations": [allocation()] }),
+    );
+    let ran = host.run(&["status"]).ended(Exit::Ok);
+    assert!(
+        ran.out.contains("alloc-1") && ran.out.contains("exclusive"),
+        "{}",
+        ran.out
     );
 }
 

@@ -123,11 +123,10 @@ impl Taker<'_> {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         };
+        // Bounded by the hub's own time limits: the deadline is for waiting until it is free, and it is.
         for (taken, want) in taken.iter().zip(wants) {
-            timeout_at(self.deadline, taken.prepare(want, self.context))
-                .await
-                .unwrap_or_else(|_| Err(self.too_late(want, wants.len())))
-                .map_err(|error| want.explain(error))?;
+            let prepared = taken.prepare(want, self.context).await;
+            prepared.map_err(|error| want.explain(error))?;
         }
         Ok(taken)
     }
@@ -194,7 +193,8 @@ impl Taker<'_> {
                 principal: self.principal,
             },
             tried: &Tried::NONE,
-            deadline: Some(self.deadline),
+            // Ours ends all of it, with the words for all of it.
+            deadline: None,
         };
         let Held { lease, pool } = asking.from(&want.pools).await?;
         let mut taken = Taken::new(lease, pool, want);

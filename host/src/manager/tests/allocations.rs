@@ -181,6 +181,22 @@ async fn an_exclusive_one_that_waits_in_vain_leaves_everything_as_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waiting_in_vain_for_a_full_instance_ends_when_it_was_said_to() {
+    let fleet = models_and_boxes().await;
+    let _busy = fleet.request("boxes", "engine").unwrap();
+    let begun = tokio::time::Instant::now();
+    let params = json!({ "resources": [{ "hub": "models" }, { "hub": "boxes" }], "timeout": 2 });
+    let error = fleet
+        .call(&user("alice"), "allocate", params)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, ErrorCode::RESOURCE_EXHAUSTED, "{error}");
+    assert!(error.message.starts_with("resource 2: not all 2"), "{error}");
+    assert!((2..3).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert_eq!(fleet.in_flight(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_instance_is_taken_exclusively_before_a_busy_one_is_waited_for() {
     let fleet = fleet([hub("models", "llm-server", 4, &["gpu1", "gpu2"])]).await;
     let _busy = fleet.request("models", "gpu1").unwrap();

@@ -7,3 +7,4 @@ mod hubs;
 mod optimise;
 mod python_faults;
 mod totals;
+mod warm;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// Starts, stops and resets as the test says. Cheap to clone; all clones are the same.
 #[derive(Clone, Default)]
-pub(in crate::pool) struct Engine {
+pub(crate) struct Engine {
     state: Arc<Mutex<State>>,
 }
 
@@ -34,8 +34,8 @@ struct State {
 
 /// How long things take.
 #[derive(Clone, Copy, Default)]
-pub(in crate::pool) struct Takes {
-    pub(in crate::pool) start: Duration,
+pub(crate) struct Takes {
+    pub(crate) start: Duration,
     pub(in crate::pool) stop: Duration,
     pub(in crate::pool) reset: Duration,
 }
@@ -50,7 +50,7 @@ impl Drop for Begun {
 }
 
 impl Engine {
-    pub(in crate::pool) fn takes(&self, change: impl FnOnce(&mut Takes)) {
+    pub(crate) fn takes(&self, change: impl FnOnce(&mut Takes)) {
         change(&mut self.state.lock().takes);
     }
 
@@ -93,7 +93,7 @@ impl Engine {
     }
 
     /// What runs, is being started or is being stopped.
-    pub(in crate::pool) fn present(&self) -> usize {
+    pub(crate) fn present(&self) -> usize {
         self.state.lock().present
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct FakeHub {
     pub(crate) manifest: HubManifest,
     script: Mutex<Script>,
     /// Starts by specification, where the test wants that.
-    pub(in crate::pool) engine: Option<Engine>,
+    pub(crate) engine: Option<Engine>,
     /// Preparations wait for a permit each.
     pub(crate) preparing: Semaphore,
     /// Refreshes wait for a permit each, if the test asks for that.

@@ -11,7 +11,7 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::{Priority, Requirement};
 use serde_json::Value;
 
-pub(super) use self::engine::Engine;
+pub(crate) use self::engine::Engine;
 pub(crate) use self::hub::{FakeHub, Look, capability, configured, served};
 use super::{Asker, Clock, EventSink, Followed, Follower, InstanceStatus, Lease, Pool, Refusal, Tried};
 use crate::config::settings::HubSettings;
