@@ -186,13 +186,14 @@ async fn waiting_in_vain_for_a_full_instance_ends_when_it_was_said_to() {
     let _busy = fleet.request("boxes", "engine").unwrap();
     let begun = tokio::time::Instant::now();
     let params = json!({ "resources": [{ "hub": "models" }, { "hub": "boxes" }], "timeout": 2 });
-    let error = fleet
-        .call(&user("alice"), "allocate", params)
-        .await
-        .unwrap_err();
+    let error = fleet.call(&user("alice"), "allocate", params).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::RESOURCE_EXHAUSTED, "{error}");
     assert!(error.message.starts_with("resource 2: not all 2"), "{error}");
-    assert!((2..3).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!(
+        (2..3).contains(&begun.elapsed().as_secs()),
+        "{:?}",
+        begun.elapsed()
+    );
     assert_eq!(fleet.in_flight(), 1);
 }
 

@@ -61,11 +61,21 @@ async fn one_request_allocates_a_model_and_a_container_together_or_neither() {
     let params = json!({ "resources": [{ "hub": "boxes", "exclusive": true }], "ttl": "1h" });
     let alone = host.call("manager/allocate", params).await;
     let refused = host.rpc("manager/allocate", both()).await;
-    assert!(refused["error"]["message"].as_str().unwrap().starts_with("resource 2: "), "{refused}");
+    assert!(
+        refused["error"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("resource 2: "),
+        "{refused}"
+    );
     assert_eq!(host.in_flight().await, 1);
     let totals = host.call("manager/totals", json!({})).await;
-    assert_eq!(totals["allocations"], json!({ "active": 1, "total": 2, "failed": 2, "released": 1, "expired": 0, "lost": 0 }));
-    host.call("manager/release", json!({ "allocation": alone["allocation"] })).await;
+    assert_eq!(
+        totals["allocations"],
+        json!({ "active": 1, "total": 2, "failed": 2, "released": 1, "expired": 0, "lost": 0 })
+    );
+    host.call("manager/release", json!({ "allocation": alone["allocation"] }))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +87,13 @@ async fn requests_go_elsewhere_or_wait_while_an_instance_is_somebodys_own() {
     let chat = json!({ "model": "llama3.2", "messages": [{ "role": "user", "content": "hi" }] });
     let instance = given["resources"][0]["instance"].as_str().unwrap();
     let reason = host.instance(instance).await["reason"].clone();
-    assert!(reason.as_str().unwrap().starts_with("allocated exclusively by `anonymous`"), "{reason}");
+    assert!(
+        reason
+            .as_str()
+            .unwrap()
+            .starts_with("allocated exclusively by `anonymous`"),
+        "{reason}"
+    );
     // It waits in the queue until the allocation's time is over.
     host.call("llm/chat", chat).await;
     assert_eq!(host.call("manager/allocations", json!({})).await, json!([]));
@@ -91,7 +107,10 @@ async fn a_hub_is_added_used_and_removed_while_the_host_runs() {
     let mistaken = json!({ "hub": "more", "plugin": "ollama-hub", "settings": { "strategy": "roundrobin", "config": { "auto": 1 } } });
     let refused = host.rpc("manager/add_hub", mistaken).await;
     let message = refused["error"]["message"].as_str().unwrap();
-    assert!(message.contains("round_robin") && message.contains("auto"), "every mistake at once: {message}");
+    assert!(
+        message.contains("round_robin") && message.contains("auto"),
+        "every mistake at once: {message}"
+    );
 
     let settings = json!({ "instances": [{ "url": second.url() }], "config": { "auto_discover": false } });
     let params = json!({ "hub": "more", "plugin": "ollama-hub", "settings": settings, "providers": ["llm"] });
@@ -104,11 +123,22 @@ async fn a_hub_is_added_used_and_removed_while_the_host_runs() {
     assert_eq!(second.requests_to("/api/chat").len(), 1);
 
     let refused = host.rpc("manager/remove_hub", json!({ "hub": "more" })).await;
-    assert!(refused["error"]["message"].as_str().unwrap().contains("is used by: llm"), "{refused}");
-    host.call("manager/remove_hub", json!({ "hub": "more", "force": true })).await;
+    assert!(
+        refused["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("is used by: llm"),
+        "{refused}"
+    );
+    host.call("manager/remove_hub", json!({ "hub": "more", "force": true }))
+        .await;
     host.call("manager/resume", json!({ "instance": first })).await;
     host.call("llm/chat", chat).await;
-    assert_eq!(second.requests_to("/api/chat").len(), 1, "nobody goes there any more");
+    assert_eq!(
+        second.requests_to("/api/chat").len(),
+        1,
+        "nobody goes there any more"
+    );
     let status = host.call("manager/status", json!({})).await;
     assert_eq!(status["hubs"].as_array().unwrap().len(), 2);
 }
@@ -124,8 +154,21 @@ async fn every_method_of_the_manager_is_listed_with_its_parameters() {
         .filter(|method| method["params"]["type"] == "object")
         .filter_map(|method| method["name"].as_str())
         .collect();
-    for verb in ["allocate", "renew", "release", "allocations", "add_hub", "remove_hub", "scale", "totals", "optimise"] {
-        assert!(names.contains(&format!("manager/{verb}").as_str()), "{verb} in {names:?}");
+    for verb in [
+        "allocate",
+        "renew",
+        "release",
+        "allocations",
+        "add_hub",
+        "remove_hub",
+        "scale",
+        "totals",
+        "optimise",
+    ] {
+        assert!(
+            names.contains(&format!("manager/{verb}").as_str()),
+            "{verb} in {names:?}"
+        );
     }
     let output = host.cli(&["methods", "manager/allocate"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
@@ -136,12 +179,20 @@ async fn every_method_of_the_manager_is_listed_with_its_parameters() {
 async fn what_happens_is_followed_from_the_command_line() {
     let (model, (_echo, echo)) = (server().await, echo_server().await);
     let host = two_kinds(&model, &echo).await;
-    let following = host.cli(&["--json", "events", "--kind", "allocation_created,allocation_released", "--count", "2"]);
+    let following = host.cli(&[
+        "--json",
+        "events",
+        "--kind",
+        "allocation_created,allocation_released",
+        "--count",
+        "2",
+    ]);
     let allocating = async {
         // Whoever follows has to be there first, and says so nowhere: try until it has seen two.
         loop {
             let given = host.call("manager/allocate", both()).await;
-            host.call("manager/release", json!({ "allocation": given["allocation"] })).await;
+            host.call("manager/release", json!({ "allocation": given["allocation"] }))
+                .await;
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
@@ -151,7 +202,10 @@ async fn what_happens_is_followed_from_the_command_line() {
     };
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    let kinds: Vec<Value> = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].clone()).collect();
+    let kinds: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].clone())
+        .collect();
     assert_eq!(kinds.len(), 2);
     assert_ne!(kinds[0], kinds[1]);
 }
@@ -161,12 +215,24 @@ async fn the_command_line_allocates_renews_and_releases() {
     let (model, (_echo, echo)) = (server().await, echo_server().await);
     let host = two_kinds(&model, &echo).await;
     let output = host
-        .cli(&["--json", "allocate", "echo-server,exclusive", "hub=models", "--ttl", "1m"])
+        .cli(&[
+            "--json",
+            "allocate",
+            "echo-server,exclusive",
+            "hub=models",
+            "--ttl",
+            "1m",
+        ])
         .await;
     let given: Value = serde_json::from_slice(&output.stdout).unwrap();
     let id = given["allocation"].as_str().unwrap();
     let busy = host.cli(&["allocate", "echo-server", "--timeout", "0s"]).await;
-    assert_eq!(busy.status.code(), Some(4), "{}", String::from_utf8_lossy(&busy.stderr));
+    assert_eq!(
+        busy.status.code(),
+        Some(4),
+        "{}",
+        String::from_utf8_lossy(&busy.stderr)
+    );
     assert!(host.cli(&["renew", id, "--ttl", "10m"]).await.status.success());
     let listed = host.cli(&["allocations"]).await;
     assert!(String::from_utf8_lossy(&listed.stdout).contains(id));
