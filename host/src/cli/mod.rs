@@ -32,6 +32,7 @@ mod status;
 mod table;
 mod terminal;
 mod totals;
+mod warm;
 
 #[cfg(test)]
 mod tests;

@@ -90,8 +90,7 @@ impl Core {
             return Some(Reason::HubStops);
         }
         if !resource.slot.gate.read().closed.is_open() {
-            let why = resource.slot.obstacle(now).unwrap_or_default();
-            return Some(Reason::Lost(why));
+            return Some(self.why_closed(&resource.slot));
         }
         if used && outcome != Outcome::Success {
             return Some(Reason::Failed(outcome.label()));
@@ -126,6 +125,7 @@ impl Core {
     /// Back on its shelf, for its owner.
     fn lay_back(self: &Arc<Self>, resource: Resource) {
         let now = self.clock.now();
+        let due = now.after(self.settings.warm.idle_timeout).min(resource.retires);
         let refused = {
             let mut shelves = self.warm.shelves.lock();
             match shelves.get(&resource.specification) {
@@ -140,10 +140,10 @@ impl Core {
             }
         };
         match refused {
-            None => self.warm.alarm.set(now.after(self.settings.warm.idle_timeout)),
+            None => self.warm.alarm.set(due),
             Some(resource) => {
-                let why = resource.slot.obstacle(now).unwrap_or_default();
-                self.dismiss_held(resource, Reason::Lost(why));
+                let reason = self.why_closed(&resource.slot);
+                self.dismiss_held(resource, reason);
             }
         }
     }
