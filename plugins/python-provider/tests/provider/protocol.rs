@@ -215,6 +215,27 @@ fn only_its_user_may_connect() {
 }
 
 #[test]
+fn directories_that_everybody_shares_are_never_emptied_outside_a_box() {
+    for settings in [
+        json!({ "work": "/tmp/work", "wipe": ["/tmp"] }),
+        json!({ "ipc": true, "work": null, "wipe": [] }),
+    ] {
+        let mut config = json!({ "uid": null, "environment": {}, "preimport": [] });
+        config
+            .as_object_mut()
+            .unwrap()
+            .extend(settings.as_object().unwrap().clone());
+        let command = python_provider::runner::command("python3", &config);
+        let output = std::process::Command::new(&command[0])
+            .args(&command[1..])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("in a box only, and is in none"));
+    }
+}
+
+#[test]
 fn modules_that_are_not_there_are_told_at_once() {
     let command = python_provider::runner::command(
         "python3",
