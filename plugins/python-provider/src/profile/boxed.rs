@@ -92,9 +92,9 @@ impl Profile {
             "work": (!trusted).then_some(WORK),
             "wipe": match self.level {
                 Level::Trusted => vec![],
-                Level::Restricted => vec![SCRATCH, "/dev/shm"],
-                Level::Sandboxed | Level::Specialized => vec![SCRATCH, "/dev/shm", "/dev/mqueue"],
+                _ => vec![SCRATCH, "/dev/shm", "/dev/mqueue"],
             },
+            // A box has System V objects of its own.
             "ipc": !trusted,
             "memory": table.memory,
             "environment": self.environment(),
