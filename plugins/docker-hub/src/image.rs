@@ -1,8 +1,8 @@
 //! Images: looked at before use, fetched where the operator allows it.
 
 use bollard::auth::DockerCredentials;
-use bollard::models::{CreateImageInfo, ImageConfig, ImageInspect};
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::models::{CreateImageInfo, ImageConfig, ImageInspect, ImageSummary};
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder};
 use futures_util::StreamExt as _;
 use plugin_api::Host;
 
@@ -73,6 +73,14 @@ pub(crate) async fn inspect(engine: &Engine, name: &str) -> Result<ImageInspect,
     engine
         .call("look at an image", engine.client().inspect_image(name))
         .await
+}
+
+/// All images of an engine that have names, or are used by none that has.
+pub(crate) async fn all(engine: &Engine) -> Result<Vec<ImageSummary>, DockerError> {
+    let images = engine
+        .client()
+        .list_images(Some(ListImagesOptionsBuilder::new().build()));
+    engine.call("list its images", images).await
 }
 
 fn read(image: ImageInspect) -> Result<Image, DockerError> {
