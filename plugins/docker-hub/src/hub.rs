@@ -188,7 +188,7 @@ impl DockerHub {
         &self.host
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &Arc<Config> {
         &self.config
     }
 

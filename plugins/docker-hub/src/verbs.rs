@@ -158,7 +158,7 @@ async fn holder(
         ),
         (None, _, Some(error)) => Err(error.into()),
         (None, _, None) => Err(Error::not_found(format!("there is no container `{container}`"))
-            .hint("gleitzeit hub HUB list --all shows those there are")),
+            .hint("gleitzeit hub HUB list all=true shows those there are")),
     }
 }
 

@@ -85,10 +85,13 @@ async fn a_box_is_asked_for_with_every_limit() {
     }
 }
 
+/// What an engine makes otherwise than it was asked to.
+type Change = fn(&mut Value);
+
 #[tokio::test]
 async fn a_container_that_is_weaker_than_asked_for_is_removed_again() {
     let asked = asked().await;
-    let changes: [(&str, fn(&mut Value)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("Memory", |found| found["HostConfig"]["Memory"] = json!(0)),
         ("CapDrop", |found| found["HostConfig"]["CapDrop"] = json!(null)),
         ("SecurityOpt", |found| {

@@ -275,10 +275,13 @@ async fn a_link_that_is_made_later_leads_nowhere_either() {
     real.stop(&instance).await;
 }
 
+/// What makes a workload weaker.
+type Weaken = fn(&mut Workload);
+
 #[tokio::test]
 async fn what_would_be_a_weaker_box_is_refused() {
     let Some(real) = real(json!({})).await else { return };
-    let weaker: [(&str, fn(&mut Workload)); 12] = [
+    let weaker: [(&str, Weaken); 12] = [
         ("isolation", |workload| workload.isolation = Isolation::None),
         ("system", |workload| workload.isolation = Isolation::System),
         ("syscalls", |workload| workload.syscalls = Syscalls::Unfiltered),
