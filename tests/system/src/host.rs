@@ -55,6 +55,12 @@ impl HostBuilder {
         self
     }
 
+    /// Puts a further plugin beside the shipped ones.
+    pub fn plugin(mut self, package: &'static str) -> Self {
+        self.plugins.push(package);
+        self
+    }
+
     /// Adds a variable to its environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
