@@ -30,8 +30,14 @@ def main(config):
     config = directories(config)
     before = {path: frozenset(os.listdir(path)) for path in config["wipe"]}
     os.chdir("/")
-    for name in config.get("preimport", ()):
-        importlib.import_module(name)
+    try:
+        for name in config.get("preimport", ()):
+            importlib.import_module(name)
+    except BaseException:
+        if config.get("own_directory"):
+            wipe.wipe(config["own_directory"], ())
+            os.rmdir(config["own_directory"])
+        raise
     for path, names in before.items():
         wipe.wipe(path, names)
     hello = {

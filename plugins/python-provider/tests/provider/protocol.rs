@@ -240,10 +240,14 @@ fn modules_that_are_not_there_are_told_at_once() {
             "uid": null, "work": null, "wipe": [], "environment": {}, "preimport": ["no_such_module"],
         }),
     );
+    let directory = tempfile::tempdir().unwrap();
     let output = std::process::Command::new(&command[0])
         .args(&command[1..])
+        .env("TMPDIR", directory.path())
         .output()
         .unwrap();
     assert!(!output.status.success());
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 0, "the directory that it had made is gone");
     assert!(String::from_utf8_lossy(&output.stderr).contains("No module named 'no_such_module'"));
 }
