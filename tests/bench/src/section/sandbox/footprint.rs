@@ -1,5 +1,6 @@
 //! Memory of a container that waits for work.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::Context;
@@ -7,7 +8,8 @@ use containers::Engine;
 use serde_json::json;
 
 use super::host::Sandboxes;
-use crate::report::{Found, megabytes};
+use crate::report::{Found, spread};
+use crate::stats::Spread;
 
 /// Of every container of the host: its control group, and the engine's own process that watches it.
 pub(super) fn idle(engine: Engine, ours: &Sandboxes) -> anyhow::Result<Found> {
@@ -20,21 +22,34 @@ pub(super) fn idle(engine: Engine, ours: &Sandboxes) -> anyhow::Result<Found> {
         "Memory of an idle container, MB",
         &["", "control group", "its watcher, by share"],
     );
-    let mut samples = Vec::new();
+    let mut by_profile: BTreeMap<String, Vec<[u64; 2]>> = BTreeMap::new();
     for id in engine.containers(&[&label])? {
-        let image = engine.inspect(&id, "{{.Config.Image}}")?;
-        let pid: u32 = engine.inspect(&id, "{{.State.Pid}}")?.parse()?;
-        let (group, watcher) = (
-            control_group(pid).unwrap_or_default(),
-            watcher(pid).unwrap_or_default(),
-        );
-        found
-            .rows
-            .push(vec![image.clone(), megabytes(group), megabytes(watcher)]);
-        samples.push(json!({ "image": image, "control_group": group, "watcher_pss": watcher }));
+        // A pool goes on with its own work: what has ended meanwhile is no longer idle.
+        let look = "{{index .Config.Labels \"gleitzeit.profile\"}} {{.State.Pid}}";
+        let Ok(said) = engine.inspect(&id, look) else {
+            continue;
+        };
+        let Some((profile, pid)) = said.split_once(' ') else {
+            continue;
+        };
+        let pid: u32 = pid.parse()?;
+        if let (Some(group), Some(watcher)) = (control_group(pid), watcher(pid)) {
+            let of = by_profile.entry(profile.to_owned()).or_default();
+            of.push([group, watcher]);
+        }
     }
-    found.rows.sort();
-    found.samples = samples.into();
+    let megabytes = |all: &[[u64; 2]], which: usize| {
+        let each = all.iter().map(|each| each[which] as f64 / f64::from(1 << 20));
+        spread(Spread::of(each), 1)
+    };
+    for (profile, all) in &by_profile {
+        found.rows.push(vec![
+            format!("profile `{profile}`, {} of them", all.len()),
+            megabytes(all, 0),
+            megabytes(all, 1),
+        ]);
+    }
+    found.samples = json!(by_profile);
     Ok(found)
 }
 

@@ -98,7 +98,7 @@ warm = {{ min_idle = {idle}, max = 8, max_uses = {uses} }}
 [providers.python]
 plugin = "python-provider"
 hubs = {{ sandboxed = "docker", specialized = "docker", restricted = "process" }}
-config = {{ profiles = {{ sandboxed = {{ image = "{}" }}, science = {{ image = "{}" }} }} }}
+config = {{ sandboxed = {{ image = "{}", uses = {uses} }}, restricted = {{ python = "/usr/bin/python3", uses = {uses} }}, profiles = {{ science = {{ image = "{}", uses = {uses}, preimport = ["numpy", "matplotlib.pyplot"] }} }} }}
 "#,
         Image::Plain.name(),
         Image::Science.name(),
