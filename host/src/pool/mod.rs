@@ -83,7 +83,7 @@ pub use self::slot::State;
 pub use self::status::InstanceStatus;
 pub use self::tried::Tried;
 use self::warm::Want;
-pub use self::warm::{ShelfStatus, WarmStatus};
+pub use self::warm::{KeptWarm, ShelfStatus, WarmStatus};
 use crate::config::settings::HubSettings;
 use crate::plugin::driver::HubDriver;
 
