@@ -1,4 +1,6 @@
-//! `gleitzeit hub`: a hub's own verbs, on as many instances as they are about.
+//! `gleitzeit hub`: a hub's own verbs, on as many instances as they are about; and hubs that come and go.
+
+mod change;
 
 use std::collections::BTreeMap;
 
@@ -8,17 +10,23 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::progress::Bars;
 use super::table::{Table, Tone};
-use super::{Exit, Failure, Global, Terminal, params};
+use super::{Exit, Failure, Global, Terminal, output, params};
 use crate::config::nearest;
+use change::Change;
 
 /// Arguments of `hub`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    change: Option<Change>,
     /// The hub's name in plugins.toml
-    hub: String,
+    #[arg(required = true)]
+    hub: Option<String>,
     /// The verb; without one, the hub's verbs are listed
     verb: Option<String>,
-    /// The verb's arguments: the one that stands first needs no name, the others are key=value
+    /// The verb's arguments: the one that stands first needs no name, the others are key=value, key=@FILE for a file's
+    /// text, key=%FILE for its bytes in base64
     arguments: Vec<String>,
     #[command(flatten)]
     selection: SelectionArgs,
@@ -58,8 +66,12 @@ impl SelectionArgs {
 
 pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let client = Client::new(global)?;
+    if let Some(change) = args.change {
+        return change.run(&client, terminal).await;
+    }
+    let hub = args.hub.unwrap_or_default();
     let methods = client.call("manager/methods", json!({})).await?;
-    let verbs = verbs_of(&methods, &args.hub)?;
+    let verbs = verbs_of(&methods, &hub)?;
     let Some(verb) = &args.verb else {
         list(verbs, terminal);
         return Ok(Exit::Ok);
@@ -71,7 +83,7 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
             .flatten()
             .map(|(name, _)| name.as_str())
             .collect();
-        let failure = Failure::usage(format!("the hub `{}` has no verb `{verb}`", args.hub));
+        let failure = Failure::usage(format!("the hub `{hub}` has no verb `{verb}`"));
         return Err(match nearest::suggestion(verb, &known) {
             Some(suggestion) => failure.hint(suggestion),
             None => failure,
@@ -79,7 +91,7 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
     };
     let arguments = params::parse(&args.arguments, about["positional"].as_str())?;
     let control = json!({
-        "hub": args.hub,
+        "hub": hub,
         "verb": verb,
         "arguments": arguments,
         "selection": args.selection.to_json(),
@@ -92,6 +104,7 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
         match item.get("results") {
             Some(last) => results = last.clone(),
             None if terminal.json => terminal.value(&item),
+            None if bars.aside(|| output::said(&item["progress"], terminal)) => {}
             None => bars.update(item["instance"].as_str().unwrap_or_default(), &item["progress"]),
         }
     }
@@ -161,6 +174,10 @@ fn show(results: &Value, terminal: &mut Terminal) -> Exit {
                 let hint = failure.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
                 (Tone::Bad, "failed", failure.message + &hint)
             }
+            None if output::exit_of(&result["ok"]) != Exit::Ok => {
+                exit = Exit::Failed;
+                (Tone::Bad, "failed", brief(&result["ok"]))
+            }
             None => (Tone::Good, "done", brief(&result["ok"])),
         };
         table.row(tone, [instance.clone(), word.to_owned(), detail]);
@@ -168,7 +185,9 @@ fn show(results: &Value, terminal: &mut Terminal) -> Exit {
     if terminal.json {
         terminal.value(&json!({ "results": results }));
     } else if let Some(only) = only_large(results) {
-        terminal.value(only);
+        if !output::outcome(only, false, terminal) {
+            terminal.value(only);
+        }
     } else {
         terminal.table(&table);
     }
@@ -179,7 +198,9 @@ fn show(results: &Value, terminal: &mut Terminal) -> Exit {
 fn only_large(results: &Value) -> Option<&Value> {
     let results = results.as_object()?;
     let (_, only) = results.iter().next().filter(|_| results.len() == 1)?;
-    only.get("ok").filter(|value| value.to_string().len() > 100)
+    let says = |value: &Value| value.get("stdout").is_some() || value.get("stderr").is_some();
+    only.get("ok")
+        .filter(|value| says(value) || value.to_string().len() > 100)
 }
 
 fn brief(value: &Value) -> String {

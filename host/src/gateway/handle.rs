@@ -20,7 +20,7 @@ use super::site::{Lane, stopping};
 use super::target::{Own, Target};
 use super::ticket::Ticket;
 use super::watch::{Phase, Watch};
-use super::{body, health, origin, request_id, rpc};
+use super::{body, events, health, origin, request_id, rpc};
 
 /// Unread bodies up to this size the connection gets over by itself; with larger ones it is closed.
 const DRAINED: u64 = 64 << 10;
@@ -145,6 +145,10 @@ impl<B: Backend> Exchange<'_, B> {
                     .waited(&response)
                     .map(|instances| reading + instances);
                 Ok(response.map(|body| Content::Backend { body }))
+            }
+            Target::Own(Own::Events) => {
+                self.waited = None;
+                events::answer(self.lane, &parts)
             }
             _ => {
                 self.waited = None;

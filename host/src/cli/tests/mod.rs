@@ -5,4 +5,6 @@ mod calls;
 mod fixture;
 mod hubs;
 mod local;
+mod manager;
+mod running;
 mod tables;

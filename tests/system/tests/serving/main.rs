@@ -9,5 +9,6 @@ mod clients;
 mod engine;
 mod failing;
 mod fleet;
+mod manager;
 mod python_faults;
 mod stopping;
