@@ -49,6 +49,7 @@ pub(super) struct Detached {
     pub(super) slot: Arc<Slot>,
     pub(super) instance: Arc<ResourceInstance>,
     pub(super) queued: Duration,
+    pub(super) resource: Option<Box<Held>>,
 }
 
 /// The capability a lease was taken for.
@@ -214,6 +215,7 @@ impl Lease {
             slot: self.slot.clone(),
             instance: self.instance.clone(),
             queued: self.queued,
+            resource: self.resource.take(),
         }
     }
 
