@@ -52,7 +52,7 @@ class Supervisor:
     def __init__(self, config, loop, kept, tables, hello):
         self.config, self.loop, self.kept, self.tables, self.hello = config, loop, kept, tables, hello
         self.reaper = reaper.Reaper(loop)
-        self.kills = Kills()
+        self.kills = Kills(config.get("memory"))
         self.channel = None
         self.door = None
         self.request = None
@@ -199,7 +199,8 @@ class Supervisor:
             if descriptor is not None:
                 self.loop.forget(descriptor)
         child.close()
-        found = verdict(run.reason, child.status, run.done, self.kills.more())
+        peak = child.usage.ru_maxrss * 1024 if child.usage else 0
+        found = verdict(run.reason, child.status, run.done, self.kills.more(child.status, peak))
         if run.control["kind"] == "close":
             found = {"outcome": "ok"}
         if clean and not sweep.is_tidy(self.config, self.tables, self.kept):

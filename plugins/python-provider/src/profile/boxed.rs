@@ -96,6 +96,7 @@ impl Profile {
             },
             // A box has System V objects of its own.
             "ipc": !trusted,
+            "memory": table.memory,
             "environment": self.environment(),
             "preimport": self.preimport(),
             "open_files": table.open_files,
