@@ -22,9 +22,10 @@ mod channel;
 pub(crate) mod directory;
 pub(crate) mod owner;
 pub(crate) mod plan;
-mod seccomp;
-mod start;
+pub(crate) mod seccomp;
+pub(crate) mod start;
 pub(crate) mod sweep;
+pub(crate) mod unfinished;
 pub(crate) mod usage;
 mod verify;
 

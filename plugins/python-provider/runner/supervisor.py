@@ -193,6 +193,7 @@ class Supervisor:
         run.drain_all()
         # Had anybody been left, an end of a pipe would still be open.
         clean = clean and child.stdout is None and child.stderr is None
+        why = None if clean else "processes of the run could not be killed"
         run.read_on(False)
         for descriptor in (child.stdin, child.job, child.stdout, child.stderr, child.report):
             if descriptor is not None:
@@ -205,7 +206,9 @@ class Supervisor:
             plan = {"run": run.number, "collect": self.collecting(run), "wipe": True}
             sweeping = Sweeping(self, plan)
             clean = sweeping.run() and self.reaper.clear() and sweep.is_empty(self.config, self.tables, self.kept)
+            why = None if clean else sweeping.why or "something is left in its directories"
             run.truncated["files"] = sweeping.truncated
+        found["unclean"] = why
         self.answer(run, found, wall, clean, session=False)
         if not clean:
             self.leave(1)

@@ -130,7 +130,7 @@ pub(crate) fn check(workload: &Workload) -> Result<(), DockerError> {
 }
 
 /// Whether a path of this machine may be read in a box.
-fn readable(source: &Path) -> Result<(), DockerError> {
+pub(crate) fn readable(source: &Path) -> Result<(), DockerError> {
     let no = |why: &str| refused(format!("`{}` cannot be read in a box: {why}", source.display()));
     let Ok(real) = std::fs::canonicalize(source) else {
         return no("it is not there");
@@ -151,7 +151,7 @@ fn readable(source: &Path) -> Result<(), DockerError> {
     Ok(())
 }
 
-fn is_plain(path: &str) -> bool {
+pub(crate) fn is_plain(path: &str) -> bool {
     let plain = |component| matches!(component, Component::RootDir | Component::Normal(_));
     path.starts_with('/') && !path.contains('\0') && Path::new(path).components().all(plain)
 }

@@ -25,6 +25,7 @@ use super::channel::{self, Line};
 use super::directory::{Directories, Directory, Pinned};
 use super::owner::{self, Owner};
 use super::plan::{self, Channel, Circumstances};
+use super::unfinished::Unfinished;
 use super::{Sandbox, Sandboxes, endpoint, remove, verify};
 use crate::config::{Config, Transport};
 use crate::engine::{Engine, Report};
@@ -175,11 +176,7 @@ impl Starter {
         };
         let body = plan::body(workload, circumstances)?;
         let name = format!("gleitzeit-{}", random_name());
-        let unfinished = Unfinished {
-            engine: engine.clone(),
-            container: name.clone(),
-            is_over: false,
-        };
+        let unfinished = Unfinished::new(engine, &name);
         self.ask(unfinished, name, body).await
     }
 
@@ -357,36 +354,6 @@ enum Place {
     Own(Directory),
 }
 
-/// A container that is no box yet. Dropping it removes it.
-struct Unfinished {
-    engine: Arc<Engine>,
-    /// Its id, or its name as long as the engine has not answered.
-    container: String,
-    is_over: bool,
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if self.is_over {
-            return;
-        }
-        let (engine, container) = (self.engine.clone(), std::mem::take(&mut self.container));
-        tokio::spawn(async move {
-            // An engine that did not answer may still be creating it.
-            for pause in [0, 200, 1000, 5000] {
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-                match remove(&engine, &container).await {
-                    Ok(()) if pause >= 200 || container.len() == 64 => return,
-                    Ok(()) => {}
-                    Err(error) => {
-                        tracing::warn!(container, %error, "a container that came to nothing is not removed yet")
-                    }
-                }
-            }
-        });
-    }
-}
-
 async fn attach(engine: &Engine, container: &str) -> Result<AttachContainerResults, DockerError> {
     let options = AttachContainerOptionsBuilder::new()
         .stream(true)
@@ -452,7 +419,7 @@ async fn or_dropped<T>(
     }
 }
 
-fn random_name() -> String {
+pub(crate) fn random_name() -> String {
     let mut name = format!("{:010x}", fastrand::u64(..));
     name.truncate(10);
     name
