@@ -18,6 +18,7 @@ use super::Dispatcher;
 use super::body::Body;
 use super::caller::Caller;
 use super::callers::CallerGuard;
+use super::explain::explain;
 use super::forward::{self, Job, Outgoing, Waited, copied_headers};
 use super::relay::{Judge, RelayEnd, stopping};
 use super::table::RouteEntry;
@@ -48,18 +49,7 @@ impl Dispatcher {
         if let Ok(kind) = HeaderValue::try_from(rendered.content_type) {
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
         }
-        if let Some(wait) = error.retry_after() {
-            // Rounded up: coming back a moment too early would be refused again.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if error.code == ErrorCode::UNAUTHENTICATED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
+        explain(error, response.headers_mut());
         for (detail, name) in [
             ("instance", "x-gleitzeit-instance"),
             ("attempts", "x-gleitzeit-attempts"),

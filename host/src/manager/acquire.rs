@@ -28,6 +28,28 @@ pub struct Held {
     pub pool: Pool,
 }
 
+/// An instance that would have to fetch what is needed, held until it is known whether another has it already. One that
+/// is not taken up was never a request, and is not counted as one that was cancelled.
+struct Offer(Option<Held>);
+
+impl Offer {
+    /// The first counts: hubs are in order of preference.
+    fn keep(&mut self, held: Held) {
+        match &self.0 {
+            None => self.0 = Some(held),
+            Some(_) => held.lease.unused(),
+        }
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take() {
+            held.lease.unused();
+        }
+    }
+}
+
 impl Asking<'_> {
     /// Leases from the first hub that can serve the request now, or waits in the queue of the first that could.
     ///
@@ -37,7 +59,7 @@ impl Asking<'_> {
     /// # Errors
     /// The refusal that says most: busy before unwell before unknown.
     pub async fn from(&self, pools: &[Pool]) -> Result<Held, Error> {
-        let mut fetching: Option<Held> = None;
+        let mut fetching = Offer(None);
         let mut waiting: Option<&Pool> = None;
         let mut refusal: Option<Refusal> = None;
         for pool in pools {
@@ -50,7 +72,7 @@ impl Asking<'_> {
                     if !matches!(held.lease.preparation(), Some(Preparation::Absent)) {
                         return Ok(held);
                     }
-                    fetching.get_or_insert(held);
+                    fetching.keep(held);
                 }
                 Err(Refusal::AllBusy) => {
                     waiting.get_or_insert(pool);
@@ -75,7 +97,7 @@ impl Asking<'_> {
                 pool: pool.clone(),
             });
         }
-        match (fetching, refusal) {
+        match (fetching.0.take(), refusal) {
             (Some(held), _) => Ok(held),
             (None, Some(refusal)) => Err(refusal.into()),
             (None, None) => Err(Error::new(

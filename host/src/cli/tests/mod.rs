@@ -5,4 +5,5 @@ mod calls;
 mod fixture;
 mod hubs;
 mod local;
+mod output;
 mod tables;
