@@ -1,6 +1,7 @@
 //! Routes: from a client's HTTP request to a provider's answer in the same dialect.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -19,24 +20,25 @@ use super::body::Body;
 use super::caller::Caller;
 use super::callers::CallerGuard;
 use super::explain::explain;
-use super::forward::{self, Job, Outgoing, Waited, copied_headers};
+use super::forward::{self, Job, Outgoing, copied_headers};
 use super::relay::{Judge, RelayEnd, stopping};
 use super::table::RouteEntry;
 use crate::pool::Lease;
 
 impl Dispatcher {
-    /// Answers a request at a route. Never fails: a failure is rendered in the route's dialect. Dropping the
-    /// future or the body cancels everything behind it.
+    /// Answers a request at a route, and says how much of the time until then was spent waiting for instances, where it
+    /// knows. Never fails: a failure is rendered in the route's dialect. Dropping the future or the body cancels
+    /// everything behind it.
     pub async fn serve(
         &self,
         entry: &Arc<RouteEntry>,
         caller: Caller,
         parts: Parts,
         body: Bytes,
-    ) -> Response<Body> {
+    ) -> (Response<Body>, Option<Duration>) {
         match self.answer(entry, &caller, parts, body).await {
-            Ok(response) => response,
-            Err(error) => self.render(entry, Phase::Before, &error),
+            Ok(answered) => answered,
+            Err(error) => (self.render(entry, Phase::Before, &error), None),
         }
     }
 
@@ -73,7 +75,7 @@ impl Dispatcher {
         caller: &Caller,
         parts: Parts,
         body: Bytes,
-    ) -> Result<Response<Body>, Error> {
+    ) -> Result<(Response<Body>, Option<Duration>), Error> {
         let decision = {
             let headers = asked_for(entry, &parts);
             entry.provider.driver.decide(&Request {
@@ -96,7 +98,7 @@ impl Dispatcher {
                     .driver
                     .work(caller.context(), owned(entry, &parts, body))
                     .await?;
-                respond(entry, held(reply, working), &caller.stop)
+                Ok((respond(entry, held(reply, working), &caller.stop)?, None))
             }
         }
     }
@@ -108,7 +110,7 @@ impl Dispatcher {
         parts: Parts,
         body: Bytes,
         forward: Forward,
-    ) -> Result<Response<Body>, Error> {
+    ) -> Result<(Response<Body>, Option<Duration>), Error> {
         let judge = judge(entry, forward.relay.as_deref())?;
         let outgoing = Outgoing {
             dialect: None,
@@ -131,10 +133,9 @@ impl Dispatcher {
                 entry: entry.clone(),
             })
         };
-        let begun = std::time::Instant::now();
-        let mut response = forward::forward(&self.upstream, job, &end).await?.into_response();
-        response.extensions_mut().insert(Waited(begun.elapsed()));
-        Ok(response)
+        let begun = Instant::now();
+        let response = forward::forward(&self.upstream, job, &end).await?.into_response();
+        Ok((response, Some(begun.elapsed())))
     }
 }
 

@@ -12,7 +12,7 @@ use plugin_api::contract::requirement::Requirement;
 use plugin_api::{Context, Error, ErrorCode, Fault, Retry};
 use tokio::time::Instant;
 
-pub use answer::{Answer, AnswerBody, Waited};
+pub use answer::{Answer, AnswerBody};
 use attempt::Attempt;
 pub use attempt::Failure;
 pub use outgoing::{Outgoing, copied_headers};

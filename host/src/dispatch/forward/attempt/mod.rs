@@ -20,6 +20,7 @@ use super::answer::{Answer, AnswerBody};
 use super::outgoing::Outgoing;
 use super::{Job, MakeEnd};
 use crate::dispatch::upstream::{Target, Upstream};
+use crate::patience::within;
 use crate::pool::{Lease, Pool};
 
 /// An attempt that has taken this long is watched more closely: it is given up when probes find its instance
@@ -91,7 +92,7 @@ impl Attempt<'_> {
             .deadline
             .map_or(begun + limit, |deadline| deadline.min(begun + limit));
         let mut work = std::pin::pin!(self.work(lease, outgoing));
-        if let Ok(found) = tokio::time::timeout_at(due.min(begun + WATCH_AFTER), work.as_mut()).await {
+        if let Some(found) = within(work.as_mut(), || due.min(begun + WATCH_AFTER)).await {
             return found;
         }
         tokio::select! {
@@ -133,9 +134,10 @@ impl Attempt<'_> {
 
     async fn work(&self, lease: &Lease, outgoing: &Outgoing) -> Result<Found, Box<Trouble>> {
         let target = self.target(lease)?;
-        let request = outgoing
-            .request(&target)
+        let uri = target
+            .path(&outgoing.path)
             .ok_or_else(|| refused("the path cannot be asked of this instance"))?;
+        let request = || outgoing.request(&target, uri.clone());
         let timeouts = &self.pool.settings().timeouts;
         let response = self
             .upstream

@@ -1,13 +1,17 @@
 //! Reading a body that is short enough to be looked at before it is passed on.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 
-use crate::dispatch::relay::Judge;
 use plugin_api::manifest::Framing;
+use tokio::time::Instant;
+
+use crate::dispatch::relay::Judge;
+use crate::patience::within;
 
 /// A body up to this size is read before it is passed on, so that an instance that breaks off in the middle of it
 /// costs the client nothing.
@@ -46,17 +50,20 @@ where
         if held > most || (most == 0 && held == 0 && !body.is_end_stream()) {
             break true;
         }
-        let piece = match tokio::time::timeout(idle, body.frame()).await {
-            Ok(None) => break false,
-            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-            Ok(Some(Err(_))) => return Err(ReadError::Broken),
-            Err(_) => return Err(ReadError::Silent(idle)),
+        let piece = match within(pin!(body.frame()), || Instant::now() + idle).await {
+            Some(None) => break false,
+            Some(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+            Some(Some(Err(_))) => return Err(ReadError::Broken),
+            None => return Err(ReadError::Silent(idle)),
         };
         // Most answers are one piece, which is passed on without a copy.
         match &mut all {
             Some(all) => all.extend_from_slice(&piece),
             None if first.is_empty() => first = piece,
             None => all.insert(BytesMut::from(&first[..])).extend_from_slice(&piece),
+        }
+        if body.is_end_stream() {
+            break false;
         }
     };
     let bytes = all.map_or(first, BytesMut::freeze);
