@@ -47,7 +47,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// No instance would have it, or the last one's failure where that has no answer of its own to pass on.
 pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) -> Result<Answer, Error> {
-    job.caller.shape(&mut job.requirement);
+    job.caller.shape(&mut job.requirement)?;
     for outgoing in &job.outgoing {
         if let Some(dialect) = &outgoing.dialect
             && !job.requirement.dialects.contains(dialect)

@@ -45,7 +45,8 @@ impl Outgoing {
 
 /// Headers that end here. Those of one connection (RFC 9110, 7.6.1); the caller's credentials, which are for us
 /// and not for an instance; what a browser says of the page, which an instance would judge by; compression, because
-/// frames must stay readable; lengths, which hyper knows better; and hints, which are for us.
+/// frames must stay readable; lengths, which hyper knows better; and hints, which are for us. `Host` is not among them
+/// because each attempt writes the instance's over it, for which the place must not be made anew each time.
 fn ends_here(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(
@@ -59,7 +60,6 @@ fn ends_here(name: &HeaderName) -> bool {
             | "trailer"
             | "transfer-encoding"
             | "upgrade"
-            | "host"
             | "content-length"
             | "expect"
             | "authorization"

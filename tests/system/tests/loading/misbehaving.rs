@@ -255,10 +255,7 @@ async fn a_hub_that_keeps_panicking_is_built_anew_and_then_quarantined() {
         "{text}"
     );
     assert_eq!(hub.quarantine().as_deref(), Some(quarantined.message.as_str()));
-    assert!(
-        hub.panics() >= 40,
-        "those of replaced components count as well"
-    );
+    assert!(hub.panics() >= 40, "those of replaced components count as well");
     let other = call(&*hub, "probe").await.unwrap_err();
     assert_eq!(
         other.code,

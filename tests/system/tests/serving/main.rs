@@ -7,7 +7,10 @@
 mod bad_input;
 mod clients;
 mod engine;
+mod error_bodies;
 mod failing;
 mod fleet;
+mod keys;
+mod models;
 mod python_faults;
 mod stopping;
