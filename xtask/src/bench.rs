@@ -21,10 +21,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         .arguments
         .iter()
         .any(|argument| argument == "--without-host" || argument == "--help");
-    let mut packages = vec!["gleitzeit-bench", "gleitzeit-fakes"];
+    let plugins = if alone { Vec::new() } else { build::plugins()? };
+    let mut packages = vec!["gleitzeit-bench".to_owned(), "gleitzeit-fakes".to_owned()];
     if !alone {
-        packages.push("gleitzeit");
-        packages.extend(build::PLUGINS);
+        packages.push("gleitzeit".to_owned());
+        packages.extend(plugins.iter().cloned());
     }
     let built = build::build(&packages, true)?;
     let mut command = Command::new(built.file("gleitzeit-bench")?);
@@ -34,7 +35,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         .arg(built.file("fake-server")?);
     if !alone {
         command.arg("--gleitzeit").arg(built.file("gleitzeit")?);
-        for plugin in build::PLUGINS {
+        for plugin in &plugins {
             command.arg("--plugin").arg(built.file(plugin)?);
         }
     }

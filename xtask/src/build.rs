@@ -10,8 +10,19 @@ use serde_json::Value;
 
 use crate::shell;
 
-/// The plugins that ship.
-pub(crate) const PLUGINS: [&str; 3] = ["ollama-hub", "openai-hub", "llm-provider"];
+/// The plugins that ship: every folder of `plugins`, in order of name.
+pub(crate) fn plugins() -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(shell::root().join("plugins")).context("cannot read plugins")? {
+        let entry = entry?;
+        // A folder without one is what a branch left behind.
+        if entry.path().join("Cargo.toml").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
 
 /// What was built, by target name: executables and shared libraries.
 pub(crate) struct Built(BTreeMap<String, PathBuf>);
@@ -36,7 +47,7 @@ impl Built {
 }
 
 /// Builds packages; `release` is the fast profile.
-pub(crate) fn build(packages: &[&str], release: bool) -> anyhow::Result<Built> {
+pub(crate) fn build(packages: &[String], release: bool) -> anyhow::Result<Built> {
     let mut command = shell::cargo();
     command
         .args(["build", "--message-format=json-render-diagnostics"])

@@ -8,7 +8,9 @@ use crate::{build, shell};
 
 /// Builds, stages, serves.
 pub(crate) fn run(debug: bool, no_serve: bool, serve: &[String]) -> anyhow::Result<()> {
-    let packages: Vec<_> = build::PLUGINS.into_iter().chain(["gleitzeit"]).collect();
+    let plugins = build::plugins()?;
+    let mut packages = plugins.clone();
+    packages.push("gleitzeit".to_owned());
     let built = build::build(&packages, !debug)?;
     let directory = shell::root().join("plugins.d");
     std::fs::DirBuilder::new()
@@ -17,7 +19,7 @@ pub(crate) fn run(debug: bool, no_serve: bool, serve: &[String]) -> anyhow::Resu
         .create(&directory)?;
     // A umask of 002 would make it writable by the group, and the host refuses that.
     std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755))?;
-    for plugin in build::PLUGINS {
+    for plugin in &plugins {
         build::stage(built.file(plugin)?, &directory)?;
         println!("staged plugins.d/lib{}.so", plugin.replace('-', "_"));
     }

@@ -1,6 +1,7 @@
 //! `cargo verify`: the whole test suite.
 
 use anyhow::Context;
+use containers::Image;
 
 use crate::{build, shell};
 
@@ -9,10 +10,12 @@ const PARTS: [&str; 2] = ["gleitzeit", "gleitzeit-fakes"];
 
 /// Builds what tests need, prepares the real engine, runs everything.
 pub(crate) fn run(filter: Option<&str>) -> anyhow::Result<()> {
-    let packages: Vec<_> = build::PLUGINS.into_iter().chain(PARTS).collect();
+    let mut packages = build::plugins()?;
+    packages.extend(PARTS.map(str::to_owned));
     let list = shell::root().join("target/prebuilt.json");
     build::build(&packages, false)?.write(&list)?;
     prepare_engine()?;
+    prepare_images()?;
     let tests: &[&str] = if shell::has("cargo-nextest") {
         &["nextest", "run", "--workspace", "--no-fail-fast"]
     } else {
@@ -51,6 +54,22 @@ fn prepare_engine() -> anyhow::Result<()> {
         let why = "the real engine could not be set up (it needs python3 with venv, and PyPI)";
         anyhow::ensure!(std::env::var_os("CI").is_none(), "{why}");
         eprintln!("note: {why}; its tests will be skipped");
+    }
+    Ok(())
+}
+
+/// The images that sandboxes start from. Where there is no container engine, the tests that need one say so; in CI that
+/// is a failure.
+fn prepare_images() -> anyhow::Result<()> {
+    for image in Image::ALL {
+        let made = containers::engine()
+            .map_err(anyhow::Error::msg)
+            .and_then(|engine| image.ensure(engine));
+        if let Err(error) = made {
+            let why = format!("no image {} to test sandboxes with: {error:#}", image.name());
+            anyhow::ensure!(std::env::var_os("CI").is_none(), "{why}");
+            eprintln!("note: {why}; its tests will be skipped");
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod completions;
 mod configured;
+mod confine;
 mod doctor;
 mod events;
 mod exit;
@@ -73,10 +74,16 @@ enum Command {
     Doctor,
     /// Print completions for a shell
     Completions(completions::Args),
+    /// Lock a process down and become it; for hubs that run processes
+    #[command(hide = true)]
+    Confine(confine::Args),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    if let Some(code) = confine::instead() {
+        return code;
+    }
     let mut terminal = Terminal::of_process();
     u8::from(run(std::env::args_os(), &mut terminal)).into()
 }
@@ -103,6 +110,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Termina
         Command::Schema => schema::run(&cli.global, terminal),
         Command::Doctor => block_on(doctor::run(&cli.global, terminal)),
         Command::Completions(args) => completions::run(&args, terminal),
+        Command::Confine(_) => Err(confine::not_alone()),
     };
     ended(result, terminal)
 }

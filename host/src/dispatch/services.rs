@@ -18,6 +18,7 @@ use plugin_api::host::{
 };
 use plugin_api::{ByteStream, Context, Error, ErrorCode, Fault};
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::forward::{self, AnswerBody, Job, Outgoing};
@@ -25,6 +26,9 @@ use super::relay::{Judge, RelayEnd};
 use super::{Dispatcher, Table};
 use crate::manager::{Asking, Manager, ProviderEntry};
 use crate::pool::{Asker, Lease, Pool, Tried};
+
+/// A component may ask for so many kinds of resources to be kept warm while it is built.
+const MOST_EARLY: usize = 256;
 
 /// Which component asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,17 @@ pub struct ComponentServices {
     /// Leases held by the component. Never locked across an await.
     leases: Mutex<HashMap<u64, Lease>>,
     next_lease: AtomicU64,
+    life: watch::Sender<Life>,
+    /// What the component wants kept warm, until it is in service and its hubs are known.
+    early: Mutex<Vec<Requirement>>,
+}
+
+/// How far a component is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Starting,
+    Serving,
+    Retired,
 }
 
 impl ComponentServices {
@@ -62,6 +77,8 @@ impl ComponentServices {
             dispatcher: OnceLock::new(),
             leases: Mutex::default(),
             next_lease: AtomicU64::new(1),
+            life: watch::Sender::new(Life::Starting),
+            early: Mutex::default(),
         })
     }
 
@@ -75,8 +92,28 @@ impl ComponentServices {
         ));
     }
 
+    /// The component is one of the manager's now: what it has asked for while it was built, and could not have yet, is
+    /// done. To be called once it has been added.
+    pub fn in_service(&self) {
+        let early = {
+            let mut early = self.early.lock();
+            self.life.send_if_modified(|life| {
+                let news = *life == Life::Starting;
+                if news {
+                    *life = Life::Serving;
+                }
+                news
+            });
+            std::mem::take(&mut *early)
+        };
+        for requirement in early {
+            self.keep_warm(&requirement);
+        }
+    }
+
     /// Releases whatever the component still holds; called when it is retired.
     pub fn release_all(&self) {
+        self.life.send_replace(Life::Retired);
         // Dropped outside the lock: a release may wake others that ask us in turn.
         let held = std::mem::take(&mut *self.leases.lock());
         drop(held);
@@ -131,6 +168,20 @@ impl ComponentServices {
             .cloned()
     }
 
+    fn keep_warm(&self, requirement: &Requirement) {
+        let kept = self.dispatcher().and_then(|dispatcher| {
+            let pools = self.pools_for(&dispatcher.manager, requirement)?;
+            // The first that starts resources is where a lease would look as well.
+            match pools.iter().find(|pool| pool.warm_status().is_some()) {
+                Some(pool) => pool.warm(requirement),
+                None => Err(Error::plugin("none of its hubs starts resources")),
+            }
+        });
+        if let Err(error) = kept {
+            tracing::warn!(scope = ?self.scope, %error, "nothing is kept warm");
+        }
+    }
+
     fn judge(&self, manager: &Manager, relay: Option<&String>) -> Result<Option<Judge>, Error> {
         let (Some(relay), Scope::Provider(_)) = (relay, &self.scope) else {
             return Ok(None);
@@ -175,7 +226,7 @@ impl Services for ComponentServices {
                 hub: held.pool.name().to_owned(),
                 instance: held.lease.instance().as_ref().clone(),
                 queued: held.lease.queued(),
-                uses: 0,
+                uses: held.lease.uses(),
             };
             self.leases.lock().insert(lease, held.lease);
             Ok(grant)
@@ -300,6 +351,17 @@ impl Services for ComponentServices {
 
     fn bindings<'a>(&'a self, _context: &'a Context) -> BoxFuture<'a, Result<Vec<Binding>, Error>> {
         Box::pin(async move {
+            let mut life = self.life.subscribe();
+            // The sender is our own, so it cannot be gone.
+            if let Ok(life) = life.wait_for(|life| *life != Life::Starting).await
+                && *life == Life::Retired
+            {
+                return Err(Error::new(
+                    ErrorCode::GONE,
+                    Fault::Host,
+                    "the component has been retired",
+                ));
+            }
             let dispatcher = self.dispatcher()?;
             let entry = self.provider(&dispatcher.manager);
             let binding = |pool: &Pool| Binding {
@@ -317,8 +379,16 @@ impl Services for ComponentServices {
     }
 
     fn warm(&self, requirement: &Requirement) {
-        // Until the engine keeps warm pools there is nothing to be kept ready.
-        let _ = requirement;
+        {
+            let mut early = self.early.lock();
+            if *self.life.borrow() == Life::Starting {
+                if early.len() < MOST_EARLY {
+                    early.push(requirement.clone());
+                }
+                return;
+            }
+        }
+        self.keep_warm(requirement);
     }
 
     fn lost(&self, instance: &str, reason: &str) {

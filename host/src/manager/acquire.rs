@@ -78,9 +78,9 @@ impl Asking<'_> {
                     waiting.get_or_insert(pool);
                 }
                 Err(other) => {
-                    let says_more = refusal
-                        .as_ref()
-                        .is_none_or(|known| matches!(known, Refusal::Unknown { .. }));
+                    let says_more = refusal.as_ref().is_none_or(|known| {
+                        matches!(known, Refusal::Unknown { .. } | Refusal::StartsNothing)
+                    });
                     if says_more {
                         refusal = Some(other);
                     }

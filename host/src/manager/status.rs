@@ -19,6 +19,7 @@ impl Manager {
                     "quarantine": hub.driver.quarantine(),
                     "strategy": hub.pool.settings().strategy.name(),
                     "instances": hub.pool.instances(),
+                    "warm": hub.pool.warm_status(),
                     "metrics": hub.pool.metrics().hub,
                 })
             })

@@ -20,6 +20,7 @@ use super::prepare::Preparations;
 use super::queue::Queue;
 use super::registry::Registry;
 use super::slot::{Policies, Slot, StateChange};
+use super::warm::Warm;
 use crate::config::settings::HubSettings;
 use crate::plugin::driver::HubDriver;
 
@@ -35,6 +36,7 @@ pub(super) struct Core {
     pub(super) budget: Budget,
     pub(super) metrics: HubMetrics,
     pub(super) preparations: Preparations,
+    pub(super) warm: Warm,
     /// Where the loops and the hub's own work run, whoever asks for it.
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) tasks: TaskTracker,
@@ -80,6 +82,7 @@ impl Core {
             budget: Budget::new(&settings.retry, clock.now()),
             metrics: HubMetrics::new(),
             preparations: Preparations::default(),
+            warm: Warm::new(&settings.warm, driver.manifest().start.is_some()),
             tasks: TaskTracker::new(),
             starters: TaskTracker::new(),
             closed: CancellationToken::new(),
@@ -154,6 +157,9 @@ impl Core {
             Some(slot),
             status_change(old.name(), new.name(), reason.as_deref()),
         );
+        if slot.warm.is_some() {
+            self.warm_changed(slot);
+        }
         self.reconsider();
     }
 

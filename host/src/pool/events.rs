@@ -55,6 +55,14 @@ pub mod kind {
     pub const RECOVERY_FAILED: &str = "recovery_failed";
     /// A draining instance has finished its last request.
     pub const INSTANCE_DRAINED: &str = "instance_drained";
+    /// A request has got a resource of a warm pool: `{specification, uses, warm}`.
+    pub const LEASE_GRANTED: &str = "lease_granted";
+    /// Its use has ended: `{specification, uses, outcome}`.
+    pub const LEASE_RELEASED: &str = "lease_released";
+    /// There is a new resource in a warm pool: `{specification, label, took_ms}`.
+    pub const RESOURCE_STARTED: &str = "resource_started";
+    /// A resource of a warm pool is thrown away: `{specification, reason, detail, uses}`.
+    pub const RESOURCE_DISCARDED: &str = "resource_discarded";
 }
 
 /// Where events go. Cheap to clone; shared by all pools of a host.

@@ -17,9 +17,11 @@ const CLOSEST: Duration = Duration::from_millis(500);
 impl Core {
     /// Probes an instance until it is retired: at once, then as its health asks for, and when somebody wants to know.
     pub(super) async fn watch_health(self: Arc<Self>, slot: Arc<Slot>) {
+        // What has just been started is known to be well.
+        let mut fresh = slot.warm.is_some();
         loop {
             let serving = slot.condition.lock().phase == Phase::Serving;
-            if serving {
+            if serving && !std::mem::take(&mut fresh) {
                 self.probe(&slot).await;
             }
             let (next, last) = {

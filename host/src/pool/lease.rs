@@ -15,6 +15,7 @@ use super::core::Core;
 use super::learn::Lesson;
 use super::slot::Slot;
 use super::tried::Tried;
+use super::warm::Held;
 
 /// An instance held for one request. Dropping it releases it as [`Outcome::Cancelled`].
 ///
@@ -29,6 +30,8 @@ pub struct Lease {
     /// The breaker's transition that letting this request in caused; published when the lease is handed over.
     transition: Option<Transition>,
     errand: Option<Errand>,
+    /// The resource, where it is one of the warm pool's.
+    resource: Option<Box<Held>>,
     losses: u64,
     started: Tick,
     queued: Duration,
@@ -87,6 +90,7 @@ impl Lease {
             permit: Some(permit),
             transition,
             errand,
+            resource: None,
             losses,
             started: now,
             queued: Duration::ZERO,
@@ -94,6 +98,12 @@ impl Lease {
             handed_over: false,
             paid: false,
         }
+    }
+
+    /// The same, on a resource of the warm pool.
+    pub(super) fn with_resource(mut self, held: Box<Held>) -> Self {
+        self.resource = Some(held);
+        self
     }
 
     /// Its request has it now. Not to be called under a lock: it publishes.
@@ -106,6 +116,9 @@ impl Lease {
         }
         if let Some(transition) = self.transition.take() {
             self.core.breaker_changed(&self.slot, transition);
+        }
+        if let Some(held) = &mut self.resource {
+            self.core.granted_warm(held);
         }
         self
     }
@@ -135,6 +148,11 @@ impl Lease {
     /// How long the request waited in the queue.
     pub fn queued(&self) -> Duration {
         self.queued
+    }
+
+    /// For a resource of the warm pool: how often it has been used, this time included. Zero for all others.
+    pub fn uses(&self) -> u32 {
+        self.resource.as_ref().map_or(0, |held| held.uses())
     }
 
     /// What has to be done before the instance can serve the request.
@@ -230,6 +248,9 @@ impl Lease {
         }
         if left.in_flight == 0 && left.leaving() {
             self.core.emptied(&self.slot);
+        }
+        if let Some(held) = self.resource.take() {
+            self.core.take_back_warm(*held, outcome, self.handed_over);
         }
     }
 }

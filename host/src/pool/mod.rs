@@ -15,12 +15,13 @@
 //! | `queue` | who waits, and who is next |
 //! | `population`, `health`, `refresh`, `starter`, `alarm` | the loops |
 //! | `prepare` | loading a model once for all who wait for it |
+//! | `warm` | resources started ahead of need, for requests that say how one is to be started |
 //! | `status`, `report`, `events` | what is shown |
 //!
 //! # Locks
 //!
 //! Choosing and releasing take none that is shared between instances, unless somebody waits in the queue. Where
-//! locks nest, it is in the order queue, registry, one slot's. Events are published, and leases dropped, under none.
+//! locks nest, it is in the order queue, warm shelves or registry, one slot's. Events are published, and leases dropped, under none.
 
 mod alarm;
 mod bits;
@@ -53,6 +54,7 @@ mod slot;
 mod starter;
 mod status;
 mod tried;
+mod warm;
 
 #[cfg(test)]
 mod testing;
@@ -80,6 +82,8 @@ use self::slot::Phase;
 pub use self::slot::State;
 pub use self::status::InstanceStatus;
 pub use self::tried::Tried;
+use self::warm::Want;
+pub use self::warm::{ShelfStatus, WarmStatus};
 use crate::config::settings::HubSettings;
 use crate::plugin::driver::HubDriver;
 
@@ -110,6 +114,9 @@ impl Pool {
         core.emit(events::kind::HUB_STARTED, None, Value::Null);
         core.spawn(core.clone().watch_the_clock());
         core.spawn(core.clone().populate());
+        if core.warm.is_able() {
+            core.spawn(core.clone().keep_warm());
+        }
         for (number, specification) in core.settings.start.iter().enumerate() {
             let starter = core.clone().keep_started(number, specification.clone());
             core.starters.spawn_on(starter, &core.runtime);
@@ -145,16 +152,20 @@ impl Pool {
         asker: &Asker<'_>,
         tried: &Tried,
     ) -> Result<Lease, Refusal> {
-        if let Some(lease) = self.at_once(requirement, tried) {
+        let want = self.want(requirement, asker)?;
+        if let Some(lease) = self.at_once(requirement, want.as_ref(), tried) {
             return lease;
         }
         let until = self.until(requirement, None);
         let outcome = if self.core.queue.waiting() == 0 {
-            outlook::hopeless(&self.core, requirement, until)
+            match &want {
+                Some(want) => self.core.hopeless_warm(want),
+                None => outlook::hopeless(&self.core, requirement, until),
+            }
         } else {
             match self
                 .core
-                .line_up(requirement, asker.principal, tried, until, false)
+                .line_up(requirement, asker.principal, tried, until, want, false)
             {
                 Err(refusal) => Some(refusal),
                 Ok(mut waiting) => match waiting.try_answer() {
@@ -182,14 +193,15 @@ impl Pool {
         tried: &Tried,
         deadline: Option<Instant>,
     ) -> Result<Lease, Refusal> {
-        if let Some(lease) = self.at_once(requirement, tried) {
+        let want = self.want(requirement, asker)?;
+        if let Some(lease) = self.at_once(requirement, want.as_ref(), tried) {
             return lease;
         }
         let begun = self.core.clock.now();
         let until = self.until(requirement, deadline);
         let mut waiting = self
             .core
-            .line_up(requirement, asker.principal, tried, until, true)
+            .line_up(requirement, asker.principal, tried, until, want, true)
             .map_err(|refusal| self.core.refused(refusal))?;
         let answer = tokio::select! {
             biased;
@@ -202,14 +214,29 @@ impl Pool {
         answer.map_err(|refusal| self.core.refused(refusal))
     }
 
+    #[inline]
+    fn want(&self, requirement: &Requirement, asker: &Asker<'_>) -> Result<Option<Want>, Refusal> {
+        self.core
+            .want(requirement, asker.principal)
+            .map_err(|refusal| self.core.refused(refusal))
+    }
+
     /// The quick way, open while nobody waits. `None`: no instance at once, or others were there first.
     #[inline]
-    fn at_once(&self, requirement: &Requirement, tried: &Tried) -> Option<Result<Lease, Refusal>> {
+    fn at_once(
+        &self,
+        requirement: &Requirement,
+        want: Option<&Want>,
+        tried: &Tried,
+    ) -> Option<Result<Lease, Refusal>> {
         if self.core.is_closed() {
             return Some(Err(self.core.refused(Refusal::Closed)));
         }
         if self.core.queue.waiting() > 0 {
             return None;
+        }
+        if let Some(want) = want {
+            return Some(Ok(self.core.take_warm(want)?.hand_over(tried)));
         }
         match pick(&self.core, requirement, tried, 0) {
             Picked::Lease(lease) => Some(Ok(lease.hand_over(tried))),
@@ -343,9 +370,17 @@ impl Pool {
     /// A resource that the hub started is gone, as the hub itself says: requests that hold it are told, nobody else is
     /// sent there. Unknown ones are ignored.
     pub fn lost(&self, id: &str, reason: &str) {
-        if let Some(slot) = self.core.registry.find(id) {
-            self.core.set_phase(&slot, Phase::Failed(reason.to_owned()));
+        let lose = |slot: &Arc<slot::Slot>| {
+            self.core.set_phase(slot, Phase::Failed(reason.to_owned()));
             slot.lose();
+        };
+        if let Some(slot) = self.core.registry.find(id) {
+            return lose(&slot);
+        }
+        // It may be about to be registered.
+        self.core.stray(id, reason);
+        if let Some(slot) = self.core.registry.find(id) {
+            lose(&slot);
         }
     }
 

@@ -12,6 +12,7 @@ use super::call::bounded;
 use super::core::Core;
 use super::events::kind;
 use super::slot::{Leaving, Phase, Slot};
+use super::warm::Specification;
 
 /// How long the hub may take to take over a configured instance: it only checks what it is given.
 const ADOPTION_LIMIT: Duration = Duration::from_secs(10);
@@ -123,6 +124,21 @@ impl Core {
         }
         self.pump();
         added
+    }
+
+    /// Registers a resource of the warm pool and begins to look after it; `None` if there is one of this id.
+    pub(super) fn introduce(
+        self: &Arc<Self>,
+        instance: ResourceInstance,
+        specification: Arc<Specification>,
+    ) -> Option<Arc<Slot>> {
+        let slot = self
+            .registry
+            .register_warm(instance, specification, self.clock.now())?;
+        let data = json!({ "origin": slot.origin() });
+        self.emit(kind::INSTANCE_REGISTERED, Some(&slot), data);
+        self.spawn(self.clone().watch_health(slot.clone()));
+        Some(slot)
     }
 
     /// It is there after all.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use plugin_api::{Error, ErrorCode, Fault, Retry};
 
 /// Why no instance was to be had.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// No instance ever had what was asked for. The client's mistake.
     #[error("{}", unknown(.what))]
@@ -40,6 +40,12 @@ pub enum Refusal {
         /// How long it waited.
         waited: Duration,
     },
+    /// The resource that was asked for could not be started: the hub's own word.
+    #[error("{0}")]
+    NotStarted(Box<Error>),
+    /// A resource of a specification was asked for, and the hub starts none.
+    #[error("this hub does not start resources")]
+    StartsNothing,
     /// The pool is shutting down.
     #[error("the hub is stopping")]
     Closed,
@@ -62,9 +68,12 @@ impl Refusal {
         match self {
             Refusal::NoneRoutable { retry_after, .. } => *retry_after,
             Refusal::QueueFull { retry_after } => Some(*retry_after),
-            Refusal::Unknown { .. } | Refusal::AllBusy | Refusal::QueueTimeout { .. } | Refusal::Closed => {
-                None
-            }
+            Refusal::NotStarted(error) => error.retry_after(),
+            Refusal::Unknown { .. }
+            | Refusal::AllBusy
+            | Refusal::QueueTimeout { .. }
+            | Refusal::StartsNothing
+            | Refusal::Closed => None,
         }
     }
 }
@@ -92,12 +101,15 @@ impl From<Refusal> for Error {
             Refusal::QueueFull { retry_after } => {
                 Error::new(ErrorCode::RESOURCE_EXHAUSTED, Fault::Host, message)
                     .retry(Retry::After(retry_after))
-                    .hint("raise `max_concurrent` or `queue.size`, or add an instance")
+                    .hint("raise `max_concurrent`, `warm.max` or `queue.size`, or add an instance")
             }
             Refusal::QueueTimeout { waited } => Error::new(ErrorCode::TIMEOUT, Fault::Host, message)
                 .retry(Retry::Now)
-                .hint("raise `max_concurrent` or `queue.timeout`, or add an instance")
+                .hint("raise `max_concurrent`, `warm.max` or `queue.timeout`, or add an instance")
                 .detail("waited_ms", u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)),
+            Refusal::NotStarted(error) => *error,
+            Refusal::StartsNothing => Error::not_found(message)
+                .hint("bind a hub whose plugin starts resources, such as one of containers"),
             Refusal::Closed => Error::new(ErrorCode::SHUTDOWN, Fault::Host, message).retry(Retry::Now),
         }
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::core::Core;
 use super::slot::State;
 use super::status::Account;
+use super::warm::WarmStatus;
 
 /// Metrics of a pool at a moment.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +19,8 @@ pub struct PoolMetrics {
     pub hub: HubReport,
     /// Each instance.
     pub instances: Vec<InstanceReport>,
+    /// Its warm pool, where the hub starts anything.
+    pub warm: Option<WarmStatus>,
 }
 
 /// Metrics of a hub.
@@ -104,6 +107,7 @@ impl Core {
                 routable: instances.iter().filter(|instance| instance.routable).count(),
             },
             instances,
+            warm: self.warm.is_able().then(|| self.warm_status()),
         }
     }
 }

@@ -19,6 +19,7 @@ impl Core {
     pub(super) async fn shut_down(self: Arc<Self>, deadline: Instant) {
         let first = self.close();
         self.reconsider();
+        self.clear_shelves();
         let slots = self.registry.all();
         for slot in &slots {
             if let Some(change) = slot.change(|condition| condition.leaving = Some(Leaving::HubStops)) {

@@ -145,7 +145,7 @@ impl Core {
         self.stop_instance(&slot.instance.load_full()).await;
     }
 
-    async fn stop_instance(&self, instance: &Arc<ResourceInstance>) {
+    pub(super) async fn stop_instance(&self, instance: &Arc<ResourceInstance>) {
         let stopped = bounded(STOP_LIMIT, "stop", |context| {
             self.driver.stop(context, instance.clone())
         })

@@ -69,6 +69,9 @@ pub struct InstanceStatus {
     pub probed_ms_ago: Option<u64>,
     /// Failed probes in a row.
     pub failed_probes: u32,
+    /// The specification it was started with, by its name in the warm pool; then no ordinary request gets it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm: Option<String>,
     /// What it has done.
     pub metrics: InstanceSnapshot,
 }
@@ -140,6 +143,10 @@ impl Core {
             metadata: instance.metadata.clone(),
             probed_ms_ago: last_probe.map(|last| now.since(last).as_millis() as u64),
             failed_probes,
+            warm: slot
+                .warm
+                .as_ref()
+                .map(|specification| specification.name().to_owned()),
             metrics: slot.metrics.snapshot(),
         }
     }

@@ -94,7 +94,10 @@ impl Assembly {
     ) -> Result<(), Missing> {
         let library = load(loader, catalogue, &settings.plugin).await?;
         let services = self.services(Scope::Hub(settings.name.clone()));
-        let driver = library.hub(settings, services).await.map_err(Missing::Refused)?;
+        let driver = library
+            .hub(settings, services.clone())
+            .await
+            .map_err(Missing::Refused)?;
         let manager = self.dispatcher.manager();
         let pool = Pool::start(
             settings.clone(),
@@ -110,6 +113,7 @@ impl Assembly {
             driver,
             pool,
         });
+        services.in_service();
         Ok(())
     }
 
@@ -122,7 +126,7 @@ impl Assembly {
         let library = load(loader, catalogue, &settings.plugin).await?;
         let services = self.services(Scope::Provider(settings.name.clone()));
         let driver = library
-            .provider(settings, services)
+            .provider(settings, services.clone())
             .await
             .map_err(Missing::Refused)?;
         let manager = self.dispatcher.manager();
@@ -138,6 +142,7 @@ impl Assembly {
         let entry = Arc::new(entry);
         self.dispatcher.publish(&entry).map_err(Missing::Conflict)?;
         manager.add_provider(entry);
+        services.in_service();
         Ok(())
     }
 

@@ -67,16 +67,39 @@ impl ResourceInstance {
     /// # Errors
     /// The URL is not an absolute `http` or `https` URL.
     pub fn from_settings(settings: &InstanceSettings) -> Result<Self, crate::Error> {
+        Self::from_settings_of(settings, &[])
+    }
+
+    /// The same where URLs of other schemes are instances too, as the manifest's
+    /// [`schemes`](crate::manifest::HubManifest::schemes) says. One that has a path and no authority, such as
+    /// `unix:///run/some.sock`, is called by its path: `run-some.sock`.
+    ///
+    /// # Errors
+    /// The URL is of none of these schemes, or leads nowhere.
+    pub fn from_settings_of(settings: &InstanceSettings, schemes: &[&str]) -> Result<Self, crate::Error> {
         let url = settings.url.trim_end_matches('/');
-        let authority = url
-            .strip_prefix("http://")
-            .or_else(|| url.strip_prefix("https://"))
-            .filter(|rest| !rest.is_empty() && !rest.starts_with('/'))
-            .ok_or_else(|| {
-                crate::Error::invalid(format!("`{}` is not an http:// or https:// URL", settings.url))
-                    .hint("write it like http://gpu1:11434")
-            })?;
-        let mut instance = Self::new(settings.id.clone().unwrap_or_else(|| authority.to_owned()));
+        let name = url.split_once("://").and_then(|(scheme, rest)| match scheme {
+            "http" | "https" => (!rest.is_empty() && !rest.starts_with('/')).then(|| rest.to_owned()),
+            _ if schemes.contains(&scheme) => {
+                let path = rest.trim_start_matches('/');
+                (!path.is_empty()).then(|| path.replace('/', "-"))
+            }
+            _ => None,
+        });
+        let name = name.ok_or_else(|| {
+            let known: Vec<String> = ["http", "https"]
+                .iter()
+                .chain(schemes)
+                .map(|scheme| format!("{scheme}://"))
+                .collect();
+            let known = match known.split_last() {
+                Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+                None => String::new(),
+            };
+            crate::Error::invalid(format!("`{}` is not an {known} URL", settings.url))
+                .hint("write it like http://gpu1:11434")
+        })?;
+        let mut instance = Self::new(settings.id.clone().unwrap_or(name));
         instance.endpoint = Some(Endpoint::new(url));
         instance.tags = settings.tags.clone();
         instance.weight = settings.weight.unwrap_or(1.0);
@@ -107,7 +130,7 @@ pub struct InstanceSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The server's base URL.
-    #[schemars(extend("format" = "http-url"))]
+    #[schemars(extend("format" = "resource-url"))]
     pub url: String,
     /// Labels for hard selection.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -204,7 +227,36 @@ pub enum Residency {
 
 #[cfg(test)]
 mod tests {
-    use super::Endpoint;
+    use super::{Endpoint, InstanceSettings, ResourceInstance};
+
+    #[test]
+    fn an_instance_is_at_a_url_of_a_scheme_that_its_hub_knows() {
+        let at = |url: &str, schemes: &[&str]| {
+            let settings = InstanceSettings {
+                url: url.to_owned(),
+                ..InstanceSettings::default()
+            };
+            ResourceInstance::from_settings_of(&settings, schemes)
+        };
+        assert_eq!(at("http://gpu1:11434/", &[]).unwrap().id, "gpu1:11434");
+        assert_eq!(
+            at("unix:///run/some.sock", &["unix"]).unwrap().id,
+            "run-some.sock"
+        );
+        assert_eq!(at("tcp://gpu1:2376", &["unix", "tcp"]).unwrap().id, "gpu1:2376");
+        for (url, schemes) in [
+            ("unix:///run/some.sock", &[][..]),
+            ("tcp://", &["tcp"][..]),
+            ("http://", &["tcp"][..]),
+        ] {
+            assert!(at(url, schemes).is_err(), "{url}");
+        }
+        let refused = at("ftp://gpu1", &["tcp"]).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "`ftp://gpu1` is not an http://, https:// or tcp:// URL"
+        );
+    }
 
     #[test]
     fn a_path_is_appended_to_the_base_url() {

@@ -8,8 +8,9 @@ use crate::config::diagnostics::Mistake;
 use crate::config::draft::Facts;
 use crate::config::nearest;
 use crate::config::settings::HubBinding;
-use crate::config::tree::{Kind, Node, Step, steps};
+use crate::config::tree::{Kind, Node, Step, dotted, steps};
 use crate::config::validate::Schema;
+use crate::config::value::format;
 
 /// Checks everything that depends on manifests.
 pub(in crate::config) fn check(facts: &Facts<'_>, manifests: &Manifests, mistakes: &mut Vec<Mistake>) {
@@ -54,6 +55,7 @@ fn check_hub(
         let at = [base, &steps!["instances", index, "config"]].concat();
         own.check(facts, &at, mistakes);
     }
+    check_schemes(facts, base, &manifest.schemes, mistakes);
     let start = manifest.start.as_ref().map(|schema| Own::new(plugin, schema));
     for index in 0..length(facts, &[base, &steps!["start"]].concat()) {
         let at = [base, &steps!["start", index]].concat();
@@ -65,6 +67,43 @@ fn check_hub(
                     .help("list what is already running under `instances`"),
             ),
         }
+    }
+    let warm = [base, &steps!["warm"]].concat();
+    if manifest.start.is_none() && facts.tree.at(&warm).is_some() {
+        mistakes.push(
+            Mistake::new(format!("`{plugin}` does not start anything"))
+                .at(facts.tree.point_at(&warm), "nothing can be kept warm")
+                .help("take it out"),
+        );
+    }
+}
+
+/// Checks that instances' URLs are of schemes that their hub knows. Looks at what is written, because by now entries that
+/// are wrong otherwise are taken out, and those behind them have other numbers.
+fn check_schemes(facts: &Facts<'_>, base: &[Step], known: &[String], mistakes: &mut Vec<Mistake>) {
+    let list = [base, &steps!["instances"]].concat();
+    let Some(Kind::Array(items)) = facts.whole.at(&list).map(|node| &node.kind) else {
+        return;
+    };
+    for (index, item) in items.iter().enumerate() {
+        let url = item.entry("url").and_then(|entry| entry.node.as_str());
+        // One without a scheme has its own mistake.
+        let Some((scheme, _)) = url.and_then(|url| url.split_once("://")) else {
+            continue;
+        };
+        let Err(why) = format::check_scheme(scheme, known) else {
+            continue;
+        };
+        let at = [base, &steps!["instances", index, "url"]].concat();
+        let url = format::named("resource-url").map_or("a URL", |format| format.what);
+        let example = known
+            .first()
+            .map_or("http://gpu1:11434".to_owned(), |scheme| format!("{scheme}://…"));
+        mistakes.push(
+            Mistake::new(format!("`{}` is not {url}: {why}", dotted(&at)))
+                .at(facts.whole.point_at(&at), format!("not {url}"))
+                .help(format!("write it like \"{example}\"")),
+        );
     }
 }
 

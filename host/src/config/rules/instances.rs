@@ -24,7 +24,9 @@ pub(super) fn check(facts: &Facts<'_>, mistakes: &mut Vec<Mistake>) {
                 );
                 continue;
             }
-            let id = match ResourceInstance::from_settings(instance) {
+            // Whether its hub knows the scheme, only the hub's manifest says.
+            let scheme = instance.url.split_once("://").map_or("", |(scheme, _)| scheme);
+            let id = match ResourceInstance::from_settings_of(instance, &[scheme]) {
                 Ok(resource) => resource.id,
                 Err(error) => {
                     let mistake = Mistake::new(error.message).at(facts.tree.point_at(&url_at), "here");

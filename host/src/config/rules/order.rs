@@ -59,6 +59,9 @@ pub(in crate::config) fn settle(settings: &mut Settings, tree: &Node, mistakes: 
             ("idle", &mut timeouts.idle),
             ("total", &mut timeouts.total),
         );
+        let warm = &mut hub.warm;
+        let table = steps!["hubs", &hub.name, "warm"];
+        pairs.settle(&table, ("min_idle", &mut warm.min_idle), ("max", &mut warm.max));
     }
 }
 

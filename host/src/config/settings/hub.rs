@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::warm::WarmSettings;
 use crate::config::value::{DurationText, Named, PositiveDuration, SizeText, duration, size};
 
 /// `[hubs.NAME]`.
@@ -25,6 +26,8 @@ pub struct HubSettings {
     pub instances: Vec<InstanceSettings>,
     /// Resources for the hub to start, each as its manifest's `start` schema says.
     pub start: Vec<Value>,
+    /// Resources that the hub starts ahead of need, for requests that say how one is to be started.
+    pub warm: WarmSettings,
     /// How many requests an instance takes at once, where neither it nor its hub says.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -58,6 +61,7 @@ impl HubSettings {
             strategy: Strategy::default(),
             instances: Vec::new(),
             start: Vec::new(),
+            warm: WarmSettings::default(),
             max_concurrent: None,
             health: HealthSettings::default(),
             breaker: BreakerSettings::default(),

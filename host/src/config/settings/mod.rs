@@ -7,6 +7,7 @@ mod host;
 mod hub;
 mod provider;
 mod secret;
+mod warm;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub use host::{HostSettings, KeySettings, Limits};
 pub use hub::{BreakerSettings, HealthSettings, HubSettings, QueueSettings, RetrySettings, TimeoutSettings};
 pub use provider::{HubBinding, ProviderSettings};
 pub use secret::SecretSource;
+pub use warm::WarmSettings;
 
 use super::value::named;
 

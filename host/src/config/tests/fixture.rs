@@ -130,7 +130,7 @@ pub(super) fn manifests() -> Manifests {
         r#"
             id = "rock-hub"
             version = "1.0.0"
-            hub = { provides = "rock" }
+            hub = { provides = "rock", schemes = ["unix", "tcp"] }
         "#,
         r#"
             id = "toy-provider"

@@ -61,6 +61,12 @@ pub const FORMATS: &[Format] = &[
         example: "\"http://gpu1:11434\"",
         check: http_url,
     },
+    Format {
+        name: "resource-url",
+        what: "a server's base URL",
+        example: "\"http://gpu1:11434\"",
+        check: resource_url,
+    },
 ];
 
 /// The format of this name.
@@ -70,9 +76,32 @@ pub fn named(name: &str) -> Option<&'static Format> {
 
 fn http_url(text: &str) -> Result<(), String> {
     let url = url::Url::parse(text).map_err(|error| error.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("`{}` is neither http nor https", url.scheme()));
+    check_scheme(url.scheme(), &[])?;
+    base_url(&url)
+}
+
+/// Any scheme, because it is for a hub's manifest to say which it knows ([`check_scheme`]); but a scheme there must be,
+/// and what is written without one (`gpu1:11434`) looks like one to a parser.
+fn resource_url(text: &str) -> Result<(), String> {
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    if !text.contains("://") {
+        check_scheme(url.scheme(), &[])?;
     }
+    base_url(&url)
+}
+
+/// Whether a hub knows URLs of a scheme: all know HTTP, and those more that its manifest lists.
+pub(in crate::config) fn check_scheme(scheme: &str, known: &[String]) -> Result<(), String> {
+    if matches!(scheme, "http" | "https") || known.iter().any(|known| known == scheme) {
+        return Ok(());
+    }
+    Err(match known {
+        [] => format!("`{scheme}` is neither http nor https"),
+        known => format!("`{scheme}` is none of http, https, {}", known.join(", ")),
+    })
+}
+
+fn base_url(url: &url::Url) -> Result<(), String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("a base URL has no `?` and no `#`".to_owned());
     }

@@ -3,18 +3,30 @@
 use plugin_api::contract::requirement::Requirement;
 
 use super::order::Lane;
+use crate::pool::warm::Want;
+
+/// What the waiters of a lane have in common.
+#[derive(Debug)]
+enum Needs {
+    Instance(Box<Requirement>),
+    Resource(Want),
+}
 
 /// The lanes in use. Numbers are reused once nobody waits in them.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    slots: Vec<Option<(Requirement, usize)>>,
+    slots: Vec<Option<(Needs, usize)>>,
 }
 
 impl Lanes {
     /// The lane of this requirement, with one more waiter in it.
-    pub(super) fn join(&mut self, requirement: &Requirement) -> Lane {
-        let same = |slot: &Option<(Requirement, usize)>| {
-            slot.as_ref().is_some_and(|(known, _)| equal(known, requirement))
+    pub(super) fn join(&mut self, requirement: &Requirement, want: Option<&Want>) -> Lane {
+        let same = |slot: &Option<(Needs, usize)>| {
+            slot.as_ref().is_some_and(|(known, _)| match (known, want) {
+                (Needs::Instance(known), None) => equal(known, requirement),
+                (Needs::Resource(known), Some(want)) => known.same(want),
+                _ => false,
+            })
         };
         if let Some(lane) = self.slots.iter().position(same) {
             if let Some((_, waiting)) = &mut self.slots[lane] {
@@ -22,7 +34,11 @@ impl Lanes {
             }
             return lane;
         }
-        let slot = Some((requirement.clone(), 1));
+        let needs = match want {
+            Some(want) => Needs::Resource(want.clone()),
+            None => Needs::Instance(Box::new(requirement.clone())),
+        };
+        let slot = Some((needs, 1));
         match self.slots.iter().position(Option::is_none) {
             Some(free) => {
                 self.slots[free] = slot;
@@ -92,16 +108,16 @@ mod tests {
             priority: Priority::High,
             ..model("a")
         };
-        assert_eq!(lanes.join(&model("a")), lanes.join(&wishful));
-        assert_ne!(lanes.join(&model("a")), lanes.join(&model("b")));
+        assert_eq!(lanes.join(&model("a"), None), lanes.join(&wishful, None));
+        assert_ne!(lanes.join(&model("a"), None), lanes.join(&model("b"), None));
     }
 
     #[test]
     fn an_empty_lane_is_given_to_the_next() {
         let mut lanes = Lanes::default();
-        let (a, b) = (lanes.join(&model("a")), lanes.join(&model("b")));
+        let (a, b) = (lanes.join(&model("a"), None), lanes.join(&model("b"), None));
         lanes.leave(a);
-        assert_eq!(lanes.join(&model("c")), a);
+        assert_eq!(lanes.join(&model("c"), None), a);
         lanes.leave(a);
         lanes.leave(b);
         assert!(lanes.slots.is_empty());

@@ -16,6 +16,7 @@ use crate::pool::outlook::hopeless;
 use crate::pool::pick::{Picked, pick};
 use crate::pool::refusal::Refusal;
 use crate::pool::tried::Tried;
+use crate::pool::warm::{Chores, Wish};
 
 /// Who waits. Nothing is sent or published from in here: the lock is held.
 #[derive(Debug)]
@@ -30,7 +31,19 @@ pub(super) struct Waiter {
     pub(super) requirement: Arc<Requirement>,
     pub(super) tried: Tried,
     pub(super) until: Tick,
+    /// What it wants of the warm pool, where it wants no ordinary instance.
+    pub(super) wish: Option<Wish>,
     pub(super) answer: oneshot::Sender<Answer>,
+}
+
+impl Waiter {
+    /// Why waiting is not worth it any more, if so.
+    pub(super) fn hopeless(&self, core: &Core) -> Option<Refusal> {
+        match &self.wish {
+            Some(wish) => core.hopeless_warm(&wish.want),
+            None => hopeless(core, &self.requirement, self.until),
+        }
+    }
 }
 
 impl Line {
@@ -50,6 +63,12 @@ impl Line {
             let Self { order, lanes } = self;
             let taken = order.take(now, &mut blocked, |lane, waiter| {
                 let others = u32::try_from(lanes.waiting(lane).saturating_sub(1)).unwrap_or(u32::MAX);
+                if let Some(wish) = &waiter.wish {
+                    return match core.grant_warm(wish) {
+                        Some(lease) => Offer::Taken(lease),
+                        None => Offer::Blocked,
+                    };
+                }
                 match pick(core, &waiter.requirement, &waiter.tried, others) {
                     Picked::Lease(lease) => Offer::Taken(lease),
                     // What it has tried is its own affair.
@@ -81,7 +100,7 @@ impl Line {
             let verdict = match known {
                 Some((_, verdict)) => verdict.clone(),
                 None => {
-                    let verdict = hopeless(core, &waiter.requirement, waiter.until);
+                    let verdict = waiter.hopeless(core);
                     verdicts.insert(ticket.lane(), (waiter.until, verdict.clone()));
                     verdict
                 }
@@ -95,6 +114,20 @@ impl Line {
             }
         }
         letters
+    }
+
+    /// Has resources started for those who wait for one, in order.
+    pub(super) fn provide(&self, core: &Arc<Core>) -> Option<Chores> {
+        core.is_wished_for()
+            .then(|| core.provide(self.order.in_turn().filter_map(|waiter| waiter.wish.as_ref())))
+    }
+
+    /// The same, for a newcomer that was not served.
+    pub(super) fn provide_for(&self, core: &Arc<Core>, newcomer: &Ticket) -> Option<Chores> {
+        if let Some(wish) = self.order.get(newcomer).and_then(|waiter| waiter.wish.as_ref()) {
+            core.missed(wish);
+        }
+        self.provide(core)
     }
 
     /// Takes a waiter out, if it is still there.

@@ -23,9 +23,9 @@ use tokio::sync::oneshot;
 use self::line::{Line, Waiter};
 pub(super) use self::waiting::{Granted, Waiting};
 use super::core::Core;
-use super::outlook::hopeless;
 use super::refusal::Refusal;
 use super::tried::Tried;
+use super::warm::Want;
 
 /// A waiter rises by one class for each quarter of the time that a request may wait: low reaches urgent in three
 /// quarters, and has the last for its turn.
@@ -86,15 +86,18 @@ impl Core {
 
     fn serve(self: &Arc<Self>, dismiss: bool) {
         loop {
-            let letters = {
+            let (letters, chores) = {
                 let mut line = self.queue.line.lock();
                 let mut letters = line.grant(self);
                 if dismiss {
                     letters.extend(line.dismiss(self));
                 }
                 self.queue.recount(&line);
-                letters
+                (letters, line.provide(self))
             };
+            if let Some(chores) = chores {
+                self.attend(chores);
+            }
             // What came back is free again, and somebody behind may want it.
             if !self.send(letters) {
                 return;
@@ -123,49 +126,64 @@ impl Core {
         principal: &str,
         tried: &Tried,
         until: Tick,
+        want: Option<Want>,
         stay: bool,
     ) -> Result<Waiting, Refusal> {
-        let requirement = Arc::new(requirement.clone());
+        let requirement = Arc::new(match &want {
+            None => requirement.clone(),
+            // The specification may be long, and is in the want already.
+            Some(_) => Requirement {
+                priority: requirement.priority,
+                ..Requirement::default()
+            },
+        });
+        let lane = want.clone();
         let (sender, answer) = oneshot::channel();
         let waiter = Waiter {
             requirement: requirement.clone(),
             tried: *tried,
             until,
+            wish: want.map(|want| self.wish(want)),
             answer: sender,
         };
         let now = self.clock.now();
-        let (letters, joined) = {
+        let (letters, chores, joined) = {
             let mut line = self.queue.line.lock();
-            let lane = line.lanes.join(&requirement);
+            let lane = line.lanes.join(&requirement, lane.as_ref());
             let ticket = line
                 .order
                 .push(principal, requirement.priority, lane, now, waiter);
             self.queue.recount(&line);
             let mut letters = line.grant(self);
-            let joined = match line.order.holds(&ticket) {
-                false => Ok(ticket),
-                true => match hopeless(self, &requirement, until) {
-                    Some(refusal) => Err((ticket, refusal)),
-                    None if stay && line.order.len() > self.queue.size => {
-                        match line.order.shed(principal, requirement.priority) {
-                            Some(left) => {
-                                line.lanes.leave(left.lane);
-                                letters.push((left.payload.answer, Err(self.queue_full(line.order.len()))));
-                                Ok(ticket)
-                            }
-                            None => Err((ticket, self.queue_full(line.order.len() - 1))),
+            let joined = match line.order.get(&ticket).map(|waiter| waiter.hopeless(self)) {
+                None => Ok(ticket),
+                Some(Some(refusal)) => Err((ticket, refusal)),
+                Some(None) if stay && line.order.len() > self.queue.size => {
+                    match line.order.shed(principal, requirement.priority) {
+                        Some(left) => {
+                            line.lanes.leave(left.lane);
+                            letters.push((left.payload.answer, Err(self.queue_full(line.order.len()))));
+                            Ok(ticket)
                         }
+                        None => Err((ticket, self.queue_full(line.order.len() - 1))),
                     }
-                    None => Ok(ticket),
-                },
+                }
+                Some(None) => Ok(ticket),
             };
             let joined = joined.map_err(|(ticket, refusal)| {
                 line.leave(&ticket);
                 refusal
             });
             self.queue.recount(&line);
-            (letters, joined)
+            let chores = match &joined {
+                Ok(ticket) if stay => line.provide_for(self, ticket),
+                _ => None,
+            };
+            (letters, chores, joined)
         };
+        if let Some(chores) = chores {
+            self.attend(chores);
+        }
         if self.send(letters) {
             self.pump();
         }
@@ -186,8 +204,8 @@ impl Core {
     /// Counts a refusal, on its way to the caller.
     pub(super) fn refused(&self, refusal: Refusal) -> Refusal {
         let why = match &refusal {
-            Refusal::Unknown { .. } => Refused::Unknown,
-            Refusal::NoneRoutable { .. } => Refused::NoneRoutable,
+            Refusal::Unknown { .. } | Refusal::StartsNothing => Refused::Unknown,
+            Refusal::NoneRoutable { .. } | Refusal::NotStarted(_) => Refused::NoneRoutable,
             Refusal::QueueFull { .. } => Refused::QueueFull,
             Refusal::QueueTimeout { .. } => Refused::QueueTimeout,
             Refusal::Closed => Refused::Closed,

@@ -158,9 +158,10 @@ impl<T> Order<T> {
         self.extract(class, at, row, index, false)
     }
 
-    /// Whether the waiter is still there.
-    pub(super) fn holds(&self, ticket: &Ticket) -> bool {
-        self.find(ticket).is_some()
+    /// The waiter, if it is still there.
+    pub(super) fn get(&self, ticket: &Ticket) -> Option<&T> {
+        let (class, at, row, index) = self.find(ticket)?;
+        Some(&self.classes[class][at].lanes[row].1[index].payload)
     }
 
     fn find(&self, ticket: &Ticket) -> Option<(usize, usize, usize, usize)> {
@@ -245,6 +246,21 @@ impl<T> Order<T> {
             .max_by_key(|(_, (_, waiters))| waiters.back().map(|waiter| waiter.number))?;
         let index = most.lanes[row].1.len().checked_sub(1)?;
         self.extract(lowest, at, row, index, false)
+    }
+
+    /// Every waiter, in the order in which they are served if there is one for each: callers in turn within a class.
+    pub(super) fn in_turn(&self) -> impl Iterator<Item = &T> {
+        self.classes.iter().rev().flat_map(|callers| {
+            let mut rounds: Vec<(usize, usize, &T)> = Vec::new();
+            for (at, caller) in callers.iter().enumerate() {
+                let mut waiters: Vec<_> = caller.lanes.iter().flat_map(|(_, waiters)| waiters).collect();
+                waiters.sort_unstable_by_key(|waiter| waiter.number);
+                let turns = waiters.into_iter().enumerate();
+                rounds.extend(turns.map(|(round, waiter)| (round, at, &waiter.payload)));
+            }
+            rounds.sort_unstable_by_key(|(round, at, _)| (*round, *at));
+            rounds.into_iter().map(|(.., payload)| payload)
+        })
     }
 
     /// Every waiter, in no particular order.

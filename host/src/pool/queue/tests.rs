@@ -8,7 +8,7 @@ use crate::pool::testing::{Fleet, fleet};
 fn line_up(fleet: &Fleet) -> Waiting {
     let core = &fleet.pool.core;
     let until = core.clock.now().after(core.patience());
-    core.line_up(&Requirement::default(), "me", &Tried::NONE, until, true)
+    core.line_up(&Requirement::default(), "me", &Tried::NONE, until, None, true)
         .unwrap()
 }
 

@@ -21,6 +21,7 @@ use super::group::Group;
 use super::holders::Holders;
 use super::notes::{Note, Seen};
 use super::slot::{Phase, Policies, Slot};
+use super::warm::Specification;
 
 /// Keys are never used again, in any pool: connections to instances are kept by them.
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
@@ -87,9 +88,16 @@ impl Registry {
         self.load().by_id.get(id).cloned()
     }
 
-    /// Every slot, in the order of registration.
+    /// Every slot, those of the warm pool included, in the order of registration.
     pub(super) fn all(&self) -> Vec<Arc<Slot>> {
-        self.load().everyone.slots().to_vec()
+        let snapshot = self.load();
+        let ordinary = snapshot.everyone.slots();
+        if snapshot.by_id.len() == ordinary.len() {
+            return ordinary.to_vec();
+        }
+        let mut all: Vec<_> = snapshot.by_id.values().cloned().collect();
+        all.sort_unstable_by_key(|slot| slot.key);
+        all
     }
 
     /// Adds instances; those whose id is known already are left out.
@@ -123,6 +131,31 @@ impl Registry {
         added
     }
 
+    /// Adds a resource of the warm pool, which can be found by its id and is in no list that requests choose from. `None`:
+    /// the id is known already.
+    pub(super) fn register_warm(
+        &self,
+        instance: ResourceInstance,
+        specification: Arc<Specification>,
+        now: Tick,
+    ) -> Option<Arc<Slot>> {
+        let mut writer = self.writer.lock();
+        let mut next = Snapshot::clone(&self.load());
+        if next.by_id.contains_key(instance.id.as_str()) {
+            return None;
+        }
+        let mut by_id = HashMap::clone(&next.by_id);
+        let place = writer.place();
+        let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
+        let slot = Slot::new(key, place, instance, Phase::Serving, &self.policies, now);
+        let slot = Arc::new(slot.warm(specification, now));
+        self.set_limit(&slot);
+        by_id.insert(slot.id.clone(), slot.clone());
+        next.by_id = by_id.into();
+        self.publish(&mut writer, next, now);
+        Some(slot)
+    }
+
     /// Takes slots out. Requests that hold them are told; nobody else gets them. Answers those that were still there.
     pub(super) fn unregister<'a>(&self, slots: &'a [Arc<Slot>], now: Tick) -> Vec<&'a Arc<Slot>> {
         let mut writer = self.writer.lock();
@@ -144,7 +177,9 @@ impl Registry {
             next.capabilities.retain(|_, holders| !holders.is_empty());
         }
         next.by_id = by_id.into();
-        next.list_everyone();
+        if removed.iter().any(|slot| slot.warm.is_none()) {
+            next.list_everyone();
+        }
         self.publish(&mut writer, next, now);
         removed
     }
@@ -176,13 +211,17 @@ impl Registry {
     /// A look that began at `seen` found that the instance can do these.
     pub(super) fn found(&self, slot: &Arc<Slot>, mut capabilities: Vec<Capability>, seen: Seen, now: Tick) {
         let mut writer = self.writer.lock();
-        if slot.notes.lock().merge(seen, &mut capabilities) {
+        // What a warm resource can do is between whoever specified it and the hub.
+        if slot.warm.is_none() && slot.notes.lock().merge(seen, &mut capabilities) {
             self.set_capabilities(&mut writer, slot, capabilities, now);
         }
     }
 
     /// We know better than the last look.
     pub(super) fn note(&self, slot: &Arc<Slot>, name: &str, note: Note, now: Tick) {
+        if slot.warm.is_some() {
+            return;
+        }
         let mut writer = self.writer.lock();
         let mut capabilities = slot.instance.load().capabilities.clone();
         slot.notes.lock().take(name, note, &mut capabilities);
@@ -227,6 +266,9 @@ impl Registry {
     pub(super) fn set_limit(&self, slot: &Slot) {
         let described = slot.instance.load().max_concurrent;
         let found = slot.facts.lock().max_concurrent;
+        if slot.warm.is_some() {
+            return slot.gate.limit(Some(1));
+        }
         slot.gate.limit(described.or(found).or(self.default_limit));
     }
 

@@ -46,10 +46,13 @@ impl Snapshot {
         self.dialects.get(dialect)
     }
 
-    /// Indexes the slots of `by_id` by what does not change with each probe.
+    /// Indexes the slots of `by_id` that requests may choose from by what does not change with each probe.
     pub(super) fn list_everyone(&mut self) {
         self.everyone = Arc::new(Group::new(
-            self.by_id.values().map(|slot| (slot.clone(), Reach::Ready)),
+            self.by_id
+                .values()
+                .filter(|slot| slot.warm.is_none())
+                .map(|slot| (slot.clone(), Reach::Ready)),
         ));
         let (mut tags, mut dialects) = (HashMap::new(), HashMap::new());
         for slot in self.everyone.slots() {

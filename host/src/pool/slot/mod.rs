@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use plugin_api::contract::balance::{Reach, View, key_hash};
 use plugin_api::contract::breaker::{Breaker, BreakerPolicy, Permit, Transition};
-use plugin_api::contract::health::{HealthMonitor, HealthPolicy};
+use plugin_api::contract::health::{HealthMonitor, HealthPolicy, Observation};
 use plugin_api::contract::instance::{Origin, ResourceInstance};
 use plugin_api::contract::metrics::InstanceMetrics;
 use plugin_api::contract::outcome::Outcome;
@@ -30,6 +30,7 @@ use self::obstacle::Trouble;
 use super::gate::{Closed, Gate};
 use super::notes::Notes;
 use super::rest::Rest;
+use super::warm::Specification;
 
 /// One instance under the engine. What a request touches is atomic; what changes seldom has its own small lock,
 /// which nobody holds while taking another.
@@ -75,6 +76,8 @@ pub(super) struct Slot {
     pub(super) emptied: Notify,
     /// Ends its loops.
     pub(super) retired: CancellationToken,
+    /// What it was started with, where it is one of the warm pool's: then no ordinary request gets it.
+    pub(super) warm: Option<Arc<Specification>>,
 }
 
 /// The policies of a hub, which each of its slots is made with.
@@ -124,9 +127,22 @@ impl Slot {
             look: Notify::new(),
             emptied: Notify::new(),
             retired: CancellationToken::new(),
+            warm: None,
         };
         slot.apply(&slot.condition.lock());
         slot
+    }
+
+    /// The same as one of the warm pool's: its start has ended, so it is well.
+    pub(super) fn warm(mut self, specification: Arc<Specification>, now: Tick) -> Self {
+        self.warm = Some(specification);
+        self.change(|condition| {
+            condition.known = true;
+            condition
+                .health
+                .observe(Observation::Healthy, now, fastrand::f64());
+        });
+        self
     }
 
     /// How the balancer sees it, or `None` if it must not be used. Its latency is left out where the strategy does

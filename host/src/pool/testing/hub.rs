@@ -14,6 +14,7 @@ use plugin_api::{Context, Error, ErrorCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::engine::Engine;
 use crate::plugin::driver::{ControlItem, HubDriver};
 
 /// What a probe of an instance finds.
@@ -29,6 +30,8 @@ pub(in crate::pool) enum Look {
 pub(in crate::pool) struct FakeHub {
     pub(in crate::pool) manifest: HubManifest,
     script: Mutex<Script>,
+    /// Starts by specification, where the test wants that.
+    pub(in crate::pool) engine: Option<Engine>,
     /// Preparations wait for a permit each.
     pub(in crate::pool) preparing: Semaphore,
     /// Refreshes wait for a permit each, if the test asks for that.
@@ -55,6 +58,7 @@ impl Default for FakeHub {
         Self {
             manifest: HubManifest::default(),
             script: Mutex::default(),
+            engine: None,
             preparing: Semaphore::new(0),
             refreshing: Semaphore::new(0),
         }
@@ -233,6 +237,9 @@ impl HubDriver for FakeHub {
 
     fn start(&self, _: Context, specification: Value) -> BoxFuture<'_, Result<ResourceInstance, Error>> {
         Box::pin(async move {
+            if let Some(engine) = &self.engine {
+                return engine.start(specification).await;
+            }
             self.called(format!("start {specification}"));
             let next = self.script.lock().starts.pop_front();
             next.unwrap_or_else(|| Err(Error::plugin("no more to start")))
@@ -241,13 +248,21 @@ impl HubDriver for FakeHub {
 
     fn stop(&self, _: Context, instance: Arc<ResourceInstance>) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
+            if let Some(engine) = &self.engine {
+                return engine.stop(&instance.id).await;
+            }
             self.called(format!("stop {}", instance.id));
             Ok(())
         })
     }
 
-    fn reset(&self, _: Context, _: Arc<ResourceInstance>) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async { Ok(()) })
+    fn reset(&self, _: Context, instance: Arc<ResourceInstance>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            match &self.engine {
+                Some(engine) => engine.reset(&instance.id).await,
+                None => Ok(()),
+            }
+        })
     }
 
     fn control(

@@ -1,5 +1,6 @@
 //! What the engine's tests are told with: a hub that does what the test says, and a pool on it under simulated time.
 
+mod engine;
 mod hub;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::{Priority, Requirement};
 use serde_json::Value;
 
+pub(super) use self::engine::Engine;
 pub(super) use self::hub::{FakeHub, Look, capability, configured, served};
 use super::{Asker, Clock, Event, EventSink, InstanceStatus, Lease, Pool, Refusal, Tried};
 use crate::config::settings::HubSettings;

@@ -16,3 +16,4 @@ mod status;
 mod strategies;
 mod threads;
 mod waiting;
+mod warm;

@@ -11,6 +11,7 @@ fn a_plugin_exports_its_entry_and_nothing_else() {
         "zoo-misbehaves",
         "ollama-hub",
         "openai-hub",
+        "docker-hub",
         "llm-provider",
     ] {
         let path = plugin(package);

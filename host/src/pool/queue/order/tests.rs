@@ -144,12 +144,12 @@ fn a_full_queue_makes_room_at_the_cost_of_the_lowest_class_and_the_greediest() {
 fn who_has_left_is_not_found_again() {
     let mut order = Order::new(AGEING);
     let ticket = order.push("me", Normal, 3, at(0), "gone");
-    assert!(order.holds(&ticket));
+    assert!(order.get(&ticket).is_some());
     assert_eq!(
         order.remove(&ticket).map(|left| (left.payload, left.lane)),
         Some(("gone", 3))
     );
-    assert!(!order.holds(&ticket));
+    assert!(order.get(&ticket).is_none());
     assert_eq!(order.remove(&ticket), None);
 }
 
@@ -222,7 +222,7 @@ proptest! {
             prop_assert_eq!(order.len(), tickets.len());
             prop_assert_eq!(order.iter().count(), tickets.len());
             for (ticket, _) in tickets.values() {
-                prop_assert!(order.holds(ticket));
+                prop_assert!(order.get(ticket).is_some());
             }
         }
     }

@@ -1,0 +1,99 @@
+//! The shelves of one hub.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use plugin_api::contract::time::Tick;
+use serde_json::Value;
+
+use super::shelf::{Resource, Shelf};
+use super::specification::Specification;
+
+/// More than this are looked through for some to be forgotten with each new one.
+const MANY: usize = 256;
+
+/// Shelves by specification. Behind one lock, which is held for lookups and never while anything is started.
+#[derive(Debug, Default)]
+pub(super) struct Shelves {
+    /// By the specification's hash; nearly always one each.
+    by_hash: HashMap<u64, Vec<Shelf>, RandomState>,
+    count: usize,
+}
+
+impl Shelves {
+    /// The shelf for this, made if there is none. Somebody has asked for it.
+    pub(super) fn ask(&mut self, value: &Value, hash: u64, now: Tick) -> &mut Shelf {
+        let same = |shelf: &Shelf| shelf.specification.value == *value;
+        let known = self
+            .by_hash
+            .get(&hash)
+            .and_then(|shelves| shelves.iter().position(same));
+        if known.is_none() {
+            if self.count >= MANY {
+                self.forget(|shelf| !shelf.kept);
+            }
+            self.count += 1;
+        }
+        let shelves = self.by_hash.entry(hash).or_default();
+        let at = known.unwrap_or_else(|| {
+            shelves.push(Shelf::new(Arc::new(Specification::new(value, hash)), now));
+            shelves.len() - 1
+        });
+        let shelf = &mut shelves[at];
+        shelf.asked = now;
+        shelf
+    }
+
+    /// The shelf of a specification. There is one as long as somebody has the specification.
+    pub(super) fn get(&mut self, specification: &Arc<Specification>) -> Option<&mut Shelf> {
+        self.by_hash
+            .get_mut(&specification.hash)?
+            .iter_mut()
+            .find(|shelf| Arc::ptr_eq(&shelf.specification, specification))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Shelf> {
+        self.by_hash.values().flatten()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Shelf> {
+        self.by_hash.values_mut().flatten()
+    }
+
+    /// Takes down the resource of this slot, if it is idle.
+    pub(super) fn remove(&mut self, key: u64) -> Option<Resource> {
+        self.iter_mut().find_map(|shelf| {
+            let at = shelf.idle.iter().position(|resource| resource.slot.key == key)?;
+            Some(shelf.idle.remove(at))
+        })
+    }
+
+    /// Takes down the longest idle, of shelves that may give one.
+    pub(super) fn evict(&mut self, from: impl Fn(&Shelf) -> bool) -> Option<Resource> {
+        let shelf = self
+            .iter_mut()
+            .filter(|shelf| !shelf.idle.is_empty() && from(shelf))
+            .min_by_key(|shelf| shelf.idle.first().map(|resource| resource.idle_since))?;
+        Some(shelf.idle.remove(0))
+    }
+
+    /// Takes down everything.
+    pub(super) fn clear(&mut self) -> Vec<Resource> {
+        self.iter_mut().flat_map(|shelf| shelf.idle.drain(..)).collect()
+    }
+
+    /// Drops those shelves of these that nobody has anything to do with.
+    pub(super) fn forget(&mut self, which: impl Fn(&Shelf) -> bool) {
+        let mut count = 0;
+        self.by_hash.retain(|_, shelves| {
+            // New references are only made from ours, under the lock that we are behind.
+            shelves.retain(|shelf| {
+                !shelf.is_empty() || Arc::strong_count(&shelf.specification) > 1 || !which(shelf)
+            });
+            count += shelves.len();
+            !shelves.is_empty()
+        });
+        self.count = count;
+    }
+}

@@ -1,0 +1,203 @@
+//! Keeping the shelves stocked: as many ready as are likely to be wanted, and no more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plugin_api::contract::time::Tick;
+
+use super::discard::Reason;
+use super::seats::{Seat, Seats};
+use super::setback::Setback;
+use super::shelf::{Resource, Shelf};
+use super::shelves::Shelves;
+use super::start::Starting;
+use crate::config::settings::WarmSettings;
+use crate::pool::core::Core;
+
+/// What is kept for its demand alone is looked at again after this.
+const AGAIN: Duration = Duration::from_secs(15);
+/// Two looks are at least this far apart.
+const CLOSEST: Duration = Duration::from_millis(10);
+
+/// What is to be done once the shelves' lock is let go.
+#[derive(Debug, Default)]
+#[must_use]
+pub(in crate::pool) struct Chores {
+    starts: Vec<Starting>,
+    discards: Vec<(Resource, Reason)>,
+}
+
+impl Chores {
+    pub(super) fn start(&mut self, core: &Arc<Core>, shelf: &mut Shelf, seat: Seat) {
+        shelf.starting += 1;
+        self.starts
+            .push(Starting::new(core.clone(), shelf.specification.clone(), seat));
+    }
+
+    pub(super) fn discard(&mut self, mut resource: Resource, reason: Reason) {
+        resource.seat.clear();
+        self.discards.push((resource, reason));
+    }
+}
+
+impl Core {
+    /// Looks after the shelves as things become due, until the pool is closed.
+    pub(in crate::pool) async fn keep_warm(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = self.closed.cancelled() => return,
+                () = self.warm.alarm.ring(self.clock) => {}
+            }
+            self.pump();
+            self.tend();
+        }
+    }
+
+    /// Does what chores there are. Not to be called under a lock.
+    pub(in crate::pool) fn attend(self: &Arc<Self>, chores: Chores) {
+        for (resource, reason) in chores.discards {
+            self.discard(resource, reason);
+        }
+        for starting in chores.starts {
+            self.starters.spawn_on(starting.run(), &self.runtime);
+        }
+    }
+
+    /// Looks at every shelf: what is too old or too many goes, what is missing is started. Not to be called under a lock.
+    pub(in crate::pool) fn tend(self: &Arc<Self>) {
+        if self.is_closed() {
+            return;
+        }
+        let now = self.clock.now();
+        let mut chores = Chores::default();
+        {
+            let mut shelves = self.warm.shelves.lock();
+            let (settings, seats) = (&self.settings.warm, &self.warm.seats);
+            clear_out(&mut shelves, settings, seats, now, &mut chores);
+            // Seats belong to those who wait first.
+            if shelves.iter().all(|shelf| shelf.uncovered(now) == 0) {
+                self.restock(&mut shelves, now, &mut chores);
+            }
+            shelves.forget(|shelf| is_forgotten(shelf, settings, now));
+            let due = shelves
+                .iter_mut()
+                .filter_map(|shelf| next(shelf, settings, now))
+                .min();
+            drop(shelves);
+            if let Some(due) = due {
+                self.warm.alarm.set(due.max(now.after(CLOSEST)));
+            }
+        }
+        self.attend(chores);
+    }
+
+    fn restock(self: &Arc<Self>, shelves: &mut Shelves, now: Tick, chores: &mut Chores) {
+        let (settings, seats) = (&self.settings.warm, &self.warm.seats);
+        let mut poor = None;
+        for kept in [true, false] {
+            for shelf in shelves.iter_mut().filter(|shelf| shelf.kept == kept) {
+                let hold = |setback: &Setback| setback.restocks_at() > now || (setback.is_final() && !kept);
+                if shelf.setback.as_ref().is_some_and(hold) {
+                    continue;
+                }
+                let target = shelf.target(seats.min_idle(), settings.idle_timeout, now);
+                let mut ready = ready(shelf, settings, now);
+                while ready < target
+                    && let Some(seat) = seats.take()
+                {
+                    chores.start(self, shelf, seat);
+                    ready += 1;
+                }
+                if kept && ready < seats.min_idle() {
+                    poor = Some(shelf.specification.clone());
+                }
+            }
+        }
+        // What was asked for by name goes before what happened to be used.
+        if let Some(poor) = poor
+            && seats.clearing() == 0
+            && let Some(resource) = shelves.evict(|shelf| {
+                !Arc::ptr_eq(&shelf.specification, &poor)
+                    && (!shelf.kept || shelf.idle.len() > seats.min_idle() as usize)
+            })
+        {
+            chores.discard(resource, Reason::Evicted);
+        }
+    }
+}
+
+/// How many are or will be ready for anybody, apart from those that are started for somebody. One that will be too old
+/// before another could be started counts no more.
+fn ready(shelf: &Shelf, settings: &WarmSettings, now: Tick) -> u32 {
+    let soon = now.after(ahead(shelf, settings));
+    let unused = shelf.unused().filter(|resource| resource.retires > soon).count();
+    let spare = (shelf.starting as usize).saturating_sub(shelf.specification.waiting());
+    u32::try_from(unused + spare).unwrap_or(u32::MAX)
+}
+
+/// How long before the end of a resource its successor is started.
+fn ahead(shelf: &Shelf, settings: &WarmSettings) -> Duration {
+    (shelf.demand.lead() * 2)
+        .max(Duration::from_secs(1))
+        .min(settings.max_lifetime / 4)
+}
+
+/// Takes down what is too old, idle for too long, or beyond the maximum.
+fn clear_out(shelves: &mut Shelves, settings: &WarmSettings, seats: &Seats, now: Tick, chores: &mut Chores) {
+    for shelf in shelves.iter_mut() {
+        let target = shelf.target(seats.min_idle(), settings.idle_timeout, now) as usize;
+        let mut unused = shelf.unused().count();
+        let mut index = 0;
+        while let Some(resource) = shelf.idle.get(index) {
+            let idle = now.since(resource.idle_since) >= settings.idle_timeout;
+            let surplus = resource.owner.is_some() || unused > target;
+            let reason = match () {
+                () if resource.retires <= now => Reason::TooOld,
+                () if idle && surplus => Reason::Idle,
+                () => {
+                    index += 1;
+                    continue;
+                }
+            };
+            unused -= usize::from(resource.owner.is_none());
+            chores.discard(shelf.idle.remove(index), reason);
+        }
+    }
+    while seats.beyond() > 0
+        && let Some(resource) = shelves.evict(|_| true)
+    {
+        chores.discard(resource, Reason::Evicted);
+    }
+}
+
+/// Nobody has asked for it for long, and nothing is left of it.
+fn is_forgotten(shelf: &Shelf, settings: &WarmSettings, now: Tick) -> bool {
+    !shelf.kept && !shelf.rests(now) && now.since(shelf.asked) >= settings.idle_timeout
+}
+
+/// When the shelf has to be looked at again.
+fn next(shelf: &mut Shelf, settings: &WarmSettings, now: Tick) -> Option<Tick> {
+    let ahead = ahead(shelf, settings);
+    let timeout = settings.idle_timeout;
+    let resources = shelf.idle.iter().flat_map(|resource| {
+        let left = resource.retires.since(now);
+        let successor = left.checked_sub(ahead).filter(|left| !left.is_zero());
+        [
+            Some(resource.retires),
+            successor.map(|left| now.after(left)),
+            Some(resource.idle_since.after(timeout)),
+        ]
+    });
+    let setback = shelf.setback.as_ref();
+    let rest = setback.and_then(|setback| setback.lasts_until(now));
+    let restock = setback.map(Setback::restocks_at);
+    let asked = (!shelf.kept).then(|| shelf.asked.after(timeout));
+    let due = resources
+        .chain([rest, restock, asked])
+        .flatten()
+        .filter(|due| *due > now)
+        .min();
+    let lingers = shelf.idle.len() > 1 || (!shelf.kept && asked.is_some_and(|asked| asked <= now));
+    let again = lingers.then(|| now.after(AGAIN));
+    [due, again].into_iter().flatten().min()
+}

@@ -1,0 +1,154 @@
+//! From a request to a resource on a shelf.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use plugin_api::contract::requirement::Requirement;
+use plugin_api::contract::time::Tick;
+
+use super::Held;
+use super::specification::{Specification, hash};
+use crate::pool::core::Core;
+use crate::pool::lease::Lease;
+use crate::pool::refusal::Refusal;
+
+/// What a request wants of the warm pool. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(in crate::pool) struct Want {
+    pub(super) specification: Arc<Specification>,
+    pub(super) principal: Arc<str>,
+    /// How often the resource may be used, this time included.
+    pub(super) uses: u32,
+}
+
+impl Want {
+    /// Whether the same resources would do for both.
+    pub(in crate::pool) fn same(&self, other: &Want) -> bool {
+        Arc::ptr_eq(&self.specification, &other.specification)
+            && self.principal == other.principal
+            && self.uses == other.uses
+    }
+}
+
+/// A want that waits in the queue. Counts among those who wait until it is dropped.
+#[derive(Debug)]
+pub(in crate::pool) struct Wish {
+    pub(in crate::pool) want: Want,
+    since: Tick,
+    all: Arc<AtomicUsize>,
+}
+
+impl Drop for Wish {
+    fn drop(&mut self) {
+        self.want.specification.left();
+        self.all.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Core {
+    /// What a request wants of the warm pool; `None` if it wants an ordinary instance.
+    #[inline]
+    pub(in crate::pool) fn want(
+        &self,
+        requirement: &Requirement,
+        principal: &str,
+    ) -> Result<Option<Want>, Refusal> {
+        match &requirement.specification {
+            None => Ok(None),
+            Some(specification) if !self.is_closed() => {
+                if !self.warm.able {
+                    return Err(Refusal::StartsNothing);
+                }
+                // The costly part, and so outside of the lock.
+                let hash = hash(specification);
+                let now = self.clock.now();
+                let limit = self.settings.warm.max_uses;
+                Ok(Some(Want {
+                    specification: self
+                        .warm
+                        .shelves
+                        .lock()
+                        .ask(specification, hash, now)
+                        .specification
+                        .clone(),
+                    principal: principal.into(),
+                    uses: requirement.max_uses.map_or(limit, |uses| uses.min(limit)).max(1),
+                }))
+            }
+            Some(_) => Err(Refusal::Closed),
+        }
+    }
+
+    /// A want that will wait.
+    pub(in crate::pool) fn wish(&self, want: Want) -> Wish {
+        want.specification.joined();
+        self.warm.waiting.fetch_add(1, Ordering::SeqCst);
+        Wish {
+            want,
+            since: self.clock.now(),
+            all: self.warm.waiting.clone(),
+        }
+    }
+
+    /// A resource that is ready, if there is one. May be called under the queue's lock.
+    pub(in crate::pool) fn take_warm(self: &Arc<Self>, want: &Want) -> Option<Lease> {
+        self.take_down(want, None)
+    }
+
+    /// The same for one who has waited.
+    pub(in crate::pool) fn grant_warm(self: &Arc<Self>, wish: &Wish) -> Option<Lease> {
+        self.take_down(&wish.want, Some(wish.since))
+    }
+
+    fn take_down(self: &Arc<Self>, want: &Want, since: Option<Tick>) -> Option<Lease> {
+        let now = self.clock.now();
+        let turn = self.turn();
+        let (taken, hit) = {
+            let mut shelves = self.warm.shelves.lock();
+            let shelf = shelves.get(&want.specification)?;
+            let taken = shelf.take(&want.principal, want.uses, turn, now)?;
+            // It lay there before the request came.
+            let hit = since.is_none_or(|since| taken.resource.idle_since < since);
+            if hit && taken.resource.owner.is_none() {
+                shelf.demand.wanted(now);
+            }
+            shelf.held.push((taken.resource.slot.key, want.principal.clone()));
+            (taken, hit)
+        };
+        let slot = taken.resource.slot.clone();
+        let held = Held::new(taken.resource, want, hit);
+        let lease = Lease::new(
+            self.clone(),
+            slot,
+            taken.permit,
+            taken.transition,
+            None,
+            taken.losses,
+            now,
+        );
+        Some(lease.with_resource(held))
+    }
+
+    /// `None` if waiting is worth it, else why not.
+    pub(in crate::pool) fn hopeless_warm(&self, want: &Want) -> Option<Refusal> {
+        if self.is_closed() {
+            return Some(Refusal::Closed);
+        }
+        if self.warm.seats.max() == 0 {
+            return Some(Refusal::NoneRoutable {
+                reasons: vec!["the warm pool's `max` is 0".into()],
+                retry_after: None,
+            });
+        }
+        let now = self.clock.now();
+        let mut shelves = self.warm.shelves.lock();
+        let shelf = shelves.get(&want.specification)?;
+        let comes_back = shelf
+            .held
+            .iter()
+            .any(|(_, principal)| *principal == want.principal)
+            && want.uses > 1;
+        let setback = shelf.setback.as_ref().filter(|_| shelf.rests(now))?;
+        (shelf.starting == 0 && !comes_back).then(|| Refusal::NotStarted(Box::new(setback.error(now))))
+    }
+}

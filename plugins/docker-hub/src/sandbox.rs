@@ -1,0 +1,186 @@
+//! Boxes for code that nobody trusts: containers that [`Hub::start`](plugin_api::Hub::start) makes of workloads.
+//!
+//! Three things end a box: being stopped or its lifetime (killed), the end of the host however sudden (its standard
+//! input ends, and with it process 1), and, where all that failed, a [sweep](sweep) by labels. That a box has ended is
+//! seen by its watch and by the engine's events, whichever comes first.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bollard::query_parameters::RemoveContainerOptionsBuilder;
+use parking_lot::Mutex;
+use plugin_api::Host;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::engine::Engine;
+use crate::error::DockerError;
+
+mod channel;
+pub(crate) mod directory;
+pub(crate) mod owner;
+pub(crate) mod plan;
+mod seccomp;
+mod start;
+pub(crate) mod sweep;
+pub(crate) mod usage;
+mod verify;
+
+use channel::Line;
+use directory::{Directory, Pinned};
+
+pub(crate) use start::Starter;
+
+/// A box that runs. Dropping it lets go of its standard input, hence ends it.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    /// The id of the instance.
+    pub(crate) instance: String,
+    /// The id of the container.
+    pub(crate) container: String,
+    pub(crate) engine: Arc<Engine>,
+    /// How often memory ran out in it, as events tell.
+    ooms: AtomicU64,
+    line: Line,
+    /// Before the directory, which it leads into.
+    _socket: Option<Pinned>,
+    _directory: Directory,
+    watch: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+impl Sandbox {
+    /// How often memory ran out in it.
+    pub(crate) fn ooms(&self) -> u64 {
+        self.ooms.load(Ordering::Relaxed)
+    }
+}
+
+/// The boxes that run, by container. The lock is never held across an await.
+#[derive(Debug)]
+pub(crate) struct Sandboxes {
+    host: Host,
+    by_container: Mutex<HashMap<String, Arc<Sandbox>>>,
+    /// How often memory ran out in containers that are no boxes yet.
+    early_ooms: Mutex<HashMap<String, u64>>,
+    /// Rung at each `oom` and `die` of an engine.
+    heard: watch::Sender<()>,
+}
+
+impl Sandboxes {
+    pub(crate) fn new(host: Host) -> Self {
+        Self {
+            host,
+            by_container: Mutex::default(),
+            early_ooms: Mutex::default(),
+            heard: watch::channel(()).0,
+        }
+    }
+
+    fn add(&self, sandbox: Arc<Sandbox>) {
+        self.by_container
+            .lock()
+            .insert(sandbox.container.clone(), sandbox);
+    }
+
+    /// The box behind an instance.
+    pub(crate) fn of(&self, instance: &str) -> Option<Arc<Sandbox>> {
+        let boxes = self.by_container.lock();
+        boxes
+            .values()
+            .find(|sandbox| sandbox.instance == instance)
+            .cloned()
+    }
+
+    /// Those on an engine.
+    pub(crate) fn on(&self, engine: &str) -> Vec<Arc<Sandbox>> {
+        let boxes = self.by_container.lock();
+        boxes
+            .values()
+            .filter(|sandbox| sandbox.engine.instance() == engine)
+            .cloned()
+            .collect()
+    }
+
+    /// Whether a container is one of them.
+    pub(crate) fn has(&self, container: &str) -> bool {
+        self.by_container.lock().contains_key(container)
+    }
+
+    /// Memory ran out in a container: the engine killed something in it, not necessarily process 1.
+    pub(crate) fn out_of_memory(&self, container: &str) {
+        match self.by_container.lock().get(container) {
+            Some(sandbox) => {
+                sandbox.ooms.fetch_add(1, Ordering::Relaxed);
+                self.host.publish(
+                    "out_of_memory",
+                    serde_json::json!({ "instance": sandbox.instance, "container": container }),
+                );
+            }
+            None => *self.early_ooms.lock().entry(container.to_owned()).or_default() += 1,
+        }
+        self.heard.send_replace(());
+    }
+
+    /// A container has ended. Whoever holds it is told; everything of it on this machine goes.
+    pub(crate) fn ended(&self, container: &str, reason: &str) {
+        self.early_ooms.lock().remove(container);
+        let Some(sandbox) = self.by_container.lock().remove(container) else {
+            return;
+        };
+        let memory = if sandbox.ooms() > 0 {
+            ", after memory had run out"
+        } else {
+            ""
+        };
+        let reason = format!(
+            "the container ended ({reason}){memory}{}",
+            sandbox.line.tail().told()
+        );
+        tracing::info!(instance = sandbox.instance, container, reason, "a box has ended");
+        self.host.lost(&sandbox.instance, &reason);
+        // The watch may be who calls: it must not end itself before it is done.
+        drop(sandbox.watch.lock().take().map(AbortOnDropHandle::detach));
+    }
+
+    /// Takes a box out and ends it. Dropping the future does not take that back.
+    pub(crate) async fn stop(&self, instance: &str) -> Result<(), DockerError> {
+        let Some(sandbox) = self.of(instance) else {
+            // It ended by itself, which is what was wanted.
+            return Ok(());
+        };
+        self.by_container.lock().remove(&sandbox.container);
+        let removal = tokio::spawn(async move {
+            let removed = remove(&sandbox.engine, &sandbox.container).await;
+            drop(sandbox.watch.lock().take());
+            removed
+        });
+        match removal.await {
+            Ok(removed) => removed,
+            Err(error) => Err(plugin_api::Error::plugin(error.to_string()).into()),
+        }
+    }
+}
+
+/// Kills and removes a container. That it is gone, or is being removed, is what was wanted.
+pub(crate) async fn remove(engine: &Engine, container: &str) -> Result<(), DockerError> {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    let removed = engine
+        .call(
+            "remove a container",
+            engine.client().remove_container(container, Some(options)),
+        )
+        .await;
+    match removed {
+        Err(DockerError::Answer {
+            status: 404 | 409, ..
+        }) => Ok(()),
+        removed => removed,
+    }
+}
+
+/// The socket that leads into a box, as the path of an endpoint.
+fn endpoint(path: &Path) -> String {
+    format!("unix:{}", path.display())
+}

@@ -1,0 +1,420 @@
+//! From a workload to what an engine is asked for. Every field is honoured here, or the workload is refused.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Component, Path};
+
+use bollard::models::{
+    ContainerCreateBody, DeviceRequest, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
+    HostConfigLogConfig, ImageConfig, Mount, MountType, ResourcesUlimits,
+};
+use plugin_api::contract::workload::{CONTROL_STDIO, CONTROL_VARIABLE, Isolation, Network, Workload};
+
+use super::directory::INSIDE;
+use super::seccomp;
+use crate::config::Limits;
+use crate::engine::Report;
+use crate::engine::report::Cgroups;
+use crate::error::DockerError;
+
+/// What a workload may keep of root's rights: those that reach nothing outside its box.
+const CAPABILITIES: [&str; 11] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// The least memory an engine accepts.
+const LEAST_MEMORY: u64 = 6 << 20;
+
+/// Places of this machine that no box may look into: with them come the engine's socket, devices or secrets of others.
+const NOT_READABLE: [&str; 8] = [
+    "/proc",
+    "/sys",
+    "/dev",
+    "/run",
+    "/var/run",
+    "/boot",
+    "/root",
+    "/var/lib/docker",
+];
+
+fn refused<T>(reason: impl Into<String>) -> Result<T, DockerError> {
+    Err(DockerError::Refused(reason.into()))
+}
+
+/// Whether a workload could be started anywhere; said before any engine is troubled.
+pub(crate) fn check(workload: &Workload) -> Result<(), DockerError> {
+    if workload.isolation != Isolation::Container {
+        return refused("containers cannot be weaker than `container`; processes are another hub's");
+    }
+    if workload.command.first().is_none_or(String::is_empty) {
+        return refused("it has no command");
+    }
+    if seccomp::profile(workload.syscalls).is_none() {
+        return refused("no container runs without a filter on system calls");
+    }
+    match &workload.network {
+        Network::None => {}
+        Network::Host => return refused("no container gets the network of the host"),
+        Network::Named(name) => {
+            if name == "host" || !is_name(name) {
+                return refused(format!("`{name}` is no network for a box"));
+            }
+        }
+    }
+    for capability in &workload.capabilities {
+        if !CAPABILITIES.contains(&capability.as_str()) {
+            return refused(format!(
+                "no box gets the capability {capability}; it may have {}",
+                CAPABILITIES.join(", ")
+            ));
+        }
+    }
+    if let Some(user) = &workload.user
+        && ids(user).is_none()
+    {
+        return refused(format!(
+            "its user is `{user}`, where numbers like 65534:65534 are needed"
+        ));
+    }
+    if let Some(name) = workload
+        .environment
+        .keys()
+        .find(|name| name.is_empty() || name.contains(['=', '\0']))
+    {
+        return refused(format!("`{name}` is no name of a variable"));
+    }
+    if workload.environment.contains_key(CONTROL_VARIABLE) {
+        return refused(format!("{CONTROL_VARIABLE} is the hub's to set"));
+    }
+    let directory = workload.working_directory.as_deref().unwrap_or("/");
+    let targets = workload
+        .scratch
+        .iter()
+        .map(|scratch| scratch.path.as_str())
+        .chain(workload.readable.values().map(String::as_str));
+    let mut seen = BTreeSet::from([INSIDE]);
+    if !is_plain(directory) {
+        return refused(format!(
+            "its working directory `{directory}` is not an absolute path"
+        ));
+    }
+    for target in targets {
+        if !is_plain(target) || target == "/" || target.contains([':', ',']) {
+            return refused(format!("`{target}` is no place for a directory in a box"));
+        }
+        if !seen.insert(target) {
+            return refused(format!("two things are to be at {target}"));
+        }
+    }
+    for scratch in &workload.scratch {
+        if scratch.bytes == 0 || scratch.files == 0 || scratch.mode > 0o7777 {
+            return refused(format!(
+                "the directory {} has no size, no files, or a mode that is none",
+                scratch.path
+            ));
+        }
+    }
+    for source in workload.readable.keys() {
+        readable(Path::new(source))?;
+    }
+    Ok(())
+}
+
+/// Whether a path of this machine may be read in a box.
+fn readable(source: &Path) -> Result<(), DockerError> {
+    let no = |why: &str| refused(format!("`{}` cannot be read in a box: {why}", source.display()));
+    let Ok(real) = std::fs::canonicalize(source) else {
+        return no("it is not there");
+    };
+    if !source.is_absolute() || real == Path::new("/") {
+        return no("it is not a path below the root");
+    }
+    if !(real.is_dir() || real.is_file()) {
+        return no("it is neither a file nor a directory");
+    }
+    let hidden = NOT_READABLE.map(|place| std::fs::canonicalize(place).unwrap_or_else(|_| place.into()));
+    if hidden
+        .iter()
+        .any(|place| real.starts_with(place) || place.starts_with(&real))
+    {
+        return no("it holds, or is part of, what belongs to the machine");
+    }
+    Ok(())
+}
+
+fn is_plain(path: &str) -> bool {
+    let plain = |component| matches!(component, Component::RootDir | Component::Normal(_));
+    path.starts_with('/') && !path.contains('\0') && Path::new(path).components().all(plain)
+}
+
+/// Whether it can be a name of a network, container or volume, and nothing else.
+pub(crate) fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+/// User and group of `"0:0"` or `"0"`, whose group is the same.
+pub(crate) fn ids(user: &str) -> Option<(u32, u32)> {
+    let (user, group) = user.split_once(':').unwrap_or((user, user));
+    Some((user.parse().ok()?, group.parse().ok()?))
+}
+
+/// How the box is spoken to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Channel<'a> {
+    /// Over a socket in this directory of this machine.
+    Directory(&'a Path),
+    /// Over standard input and output.
+    Stdio,
+}
+
+/// Everything a plan is made of besides the workload.
+#[derive(Debug)]
+pub(crate) struct Circumstances<'a> {
+    pub(crate) report: &'a Report,
+    pub(crate) on_this_machine: bool,
+    /// Whether this machine has no swap that could be used up.
+    pub(crate) swapless: bool,
+    pub(crate) limits: &'a Limits,
+    /// The image's id, which is what was looked at.
+    pub(crate) image_id: &'a str,
+    pub(crate) image: &'a ImageConfig,
+    pub(crate) channel: Channel<'a>,
+    pub(crate) labels: HashMap<String, String>,
+}
+
+/// What the engine is asked to create.
+///
+/// # Errors
+/// [`DockerError::Refused`]: this engine, or this image, cannot give what the workload asks for.
+pub(crate) fn body(workload: &Workload, here: Circumstances<'_>) -> Result<ContainerCreateBody, DockerError> {
+    if let Some(reason) = here.report.unfit() {
+        return refused(format!("the engine {reason}"));
+    }
+    let (program, arguments) = workload
+        .command
+        .split_first()
+        .map_or((None, &[][..]), |(first, rest)| (Some(first.clone()), rest));
+    let mut labels: HashMap<String, String> = workload.labels.clone().into_iter().collect();
+    labels.extend(here.labels.clone());
+    let host = host(workload, &here)?;
+    Ok(ContainerCreateBody {
+        hostname: Some("box".to_owned()),
+        user: Some(workload.user.clone().unwrap_or_else(|| "65534:65534".to_owned())),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        open_stdin: Some(true),
+        // With it the engine closes standard input once we are gone, however that comes about.
+        stdin_once: Some(true),
+        tty: Some(false),
+        env: Some(environment(workload, &here)),
+        entrypoint: program.map(|program| vec![program]),
+        cmd: Some(arguments.to_vec()),
+        image: Some(here.image_id.to_owned()),
+        working_dir: Some(
+            workload
+                .working_directory
+                .clone()
+                .unwrap_or_else(|| "/".to_owned()),
+        ),
+        // The image's own check would start a process in the box every so often, and knows nothing of this workload.
+        healthcheck: Some(HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..HealthConfig::default()
+        }),
+        stop_timeout: Some(0),
+        labels: Some(labels),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    })
+}
+
+/// The workload's variables, and those of image and engine taken out. A search path stays, or programs are not found.
+fn environment(workload: &Workload, here: &Circumstances<'_>) -> Vec<String> {
+    let control = match here.channel {
+        Channel::Directory(_) => format!("{INSIDE}/control.sock"),
+        Channel::Stdio => CONTROL_STDIO.to_owned(),
+    };
+    let ours: BTreeMap<&str, &str> = workload
+        .environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .chain([(CONTROL_VARIABLE, control.as_str())])
+        .collect();
+    let images = here
+        .image
+        .env
+        .iter()
+        .flatten()
+        .map(|variable| variable.split('=').next().unwrap_or_default());
+    let taken: BTreeSet<&str> = images
+        .chain(["HOSTNAME"])
+        .filter(|name| *name != "PATH" && !ours.contains_key(name))
+        .collect();
+    // A name without a value takes the variable out.
+    let taken = taken.into_iter().map(str::to_owned);
+    ours.iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .chain(taken)
+        .collect()
+}
+
+fn host(workload: &Workload, here: &Circumstances<'_>) -> Result<HostConfig, DockerError> {
+    let limits = workload.limits;
+    let memory = limits.memory_bytes.unwrap_or(here.limits.memory_bytes);
+    let cpus = limits.cpus.unwrap_or(here.limits.cpus);
+    let processes = limits.processes.unwrap_or(here.limits.processes);
+    if memory < LEAST_MEMORY || memory > i64::MAX as u64 {
+        return refused(format!("{memory} bytes are no memory for a container"));
+    }
+    if !(0.01..=here.report.cpus.max(1) as f64).contains(&cpus) {
+        return refused(format!(
+            "{cpus} processors are not to be had of {}",
+            here.report.cpus
+        ));
+    }
+    if processes == 0 {
+        return refused("a container needs at least one process");
+    }
+    if !here.report.swap_limit && !here.swapless {
+        return refused(
+            "the engine does not count swap, so that memory would not be limited; boot with swapaccount=1, or turn swap off",
+        );
+    }
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let ulimit = |name: &str, limit: u64| ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(whole(limit)),
+        hard: Some(whole(limit)),
+    };
+    let filter = seccomp::profile(workload.syscalls).unwrap_or_default();
+    Ok(HostConfig {
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(workload.capabilities.iter().cloned().collect()),
+        security_opt: Some(vec![
+            "no-new-privileges:true".to_owned(),
+            format!("seccomp={filter}"),
+        ]),
+        privileged: Some(false),
+        readonly_rootfs: Some(true),
+        tmpfs: Some(scratch(workload)),
+        mounts: Some(mounts(workload, here)?),
+        memory: Some(whole(memory)),
+        memory_swap: here.report.swap_limit.then_some(whole(memory)),
+        memory_swappiness: (here.report.cgroups != Cgroups::V2 && here.report.swap_limit).then_some(0),
+        nano_cpus: Some((cpus * 1e9).round() as i64),
+        pids_limit: Some(i64::from(processes)),
+        ulimits: Some(vec![
+            ulimit("core", 0),
+            ulimit("fsize", limits.file_bytes.unwrap_or(here.limits.file_bytes)),
+            ulimit("nofile", limits.open_files.unwrap_or(here.limits.open_files)),
+        ]),
+        shm_size: Some(whole(
+            limits
+                .shared_memory_bytes
+                .unwrap_or(here.limits.shared_memory_bytes)
+                .max(1 << 12),
+        )),
+        ipc_mode: Some("private".to_owned()),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        network_mode: Some(match &workload.network {
+            Network::Named(name) => name.clone(),
+            Network::None | Network::Host => "none".to_owned(),
+        }),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        }),
+        oom_score_adj: Some(500),
+        auto_remove: Some(true),
+        runtime: runtime(workload, here.report)?,
+        device_requests: gpus(workload, here.report)?,
+        ..HostConfig::default()
+    })
+}
+
+fn scratch(workload: &Workload) -> HashMap<String, String> {
+    let options = workload.scratch.iter().map(|scratch| {
+        let options = format!(
+            "rw,nosuid,nodev,noexec,size={},nr_inodes={},mode={:o}",
+            scratch.bytes, scratch.files, scratch.mode
+        );
+        (scratch.path.clone(), options)
+    });
+    options.collect()
+}
+
+fn mounts(workload: &Workload, here: &Circumstances<'_>) -> Result<Vec<Mount>, DockerError> {
+    if !workload.readable.is_empty() && !here.on_this_machine {
+        return refused("paths of this machine cannot be read on an engine that is elsewhere");
+    }
+    let covered = |volume: &str| workload.scratch.iter().any(|scratch| scratch.path == volume);
+    if let Some(volume) = here
+        .image
+        .volumes
+        .iter()
+        .flatten()
+        .find(|volume| !covered(volume))
+    {
+        return refused(format!(
+            "its image has a volume at {volume}, which would be written to the engine's disk; have a scratch directory there"
+        ));
+    }
+    let bind = |source: &Path, target: &str, read_only| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source.display().to_string()),
+        target: Some(target.to_owned()),
+        read_only: Some(read_only),
+        ..Mount::default()
+    };
+    let mut mounts = Vec::new();
+    if let Channel::Directory(directory) = here.channel {
+        mounts.push(bind(directory, INSIDE, false));
+    }
+    for (source, target) in &workload.readable {
+        readable(Path::new(source))?;
+        mounts.push(bind(Path::new(source), target, true));
+    }
+    Ok(mounts)
+}
+
+fn runtime(workload: &Workload, report: &Report) -> Result<Option<String>, DockerError> {
+    match &workload.runtime {
+        Some(runtime) if !report.runtimes.contains(runtime) => {
+            let known: Vec<&str> = report.runtimes.iter().map(String::as_str).collect();
+            refused(format!(
+                "the engine has no runtime `{runtime}`; it has {}",
+                known.join(", ")
+            ))
+        }
+        runtime => Ok(runtime.clone()),
+    }
+}
+
+fn gpus(workload: &Workload, report: &Report) -> Result<Option<Vec<DeviceRequest>>, DockerError> {
+    if workload.gpus.is_empty() {
+        return Ok(None);
+    }
+    if !report.gpus {
+        return refused("the engine hands out no graphics processors");
+    }
+    let all = workload.gpus.iter().any(|gpu| gpu == "all");
+    Ok(Some(vec![DeviceRequest {
+        driver: None,
+        count: Some(if all { -1 } else { 0 }),
+        device_ids: (!all).then(|| workload.gpus.clone()),
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        options: None,
+    }]))
+}

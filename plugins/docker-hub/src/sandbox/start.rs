@@ -1,0 +1,476 @@
+//! Making a box of a workload, step by step, so that whatever happens in between nothing is left.
+//!
+//! The steps run in a task of their own. Dropping the caller's future only tells it so: a request to create a container
+//! that was sent cannot be taken back, so the task waits for the answer and removes what it says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bollard::container::AttachContainerResults;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
+    StartContainerOptions, WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt as _;
+use plugin_api::contract::instance::{Endpoint, Origin};
+use plugin_api::contract::workload::Workload;
+use plugin_api::{Host, ResourceInstance};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::channel::{self, Line};
+use super::directory::{Directories, Directory, Pinned};
+use super::owner::{self, Owner};
+use super::plan::{self, Channel, Circumstances};
+use super::{Sandbox, Sandboxes, endpoint, remove, verify};
+use crate::config::{Config, Transport};
+use crate::engine::{Engine, Report};
+use crate::error::DockerError;
+use crate::image::{self, Image};
+
+/// How long after a box has ended one waits for the engine to say how.
+const VERDICT: Duration = Duration::from_millis(500);
+
+/// Makes boxes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Starter {
+    pub(crate) config: Arc<Config>,
+    pub(crate) host: Host,
+    pub(crate) owner: Arc<Owner>,
+    pub(crate) directories: Arc<Directories>,
+    pub(crate) sandboxes: Arc<Sandboxes>,
+}
+
+impl Starter {
+    /// Starts a workload on an engine, and returns when it is ready. Dropping the future leaves nothing.
+    pub(crate) async fn start(
+        &self,
+        engine: Arc<Engine>,
+        workload: Arc<Workload>,
+    ) -> Result<ResourceInstance, DockerError> {
+        let unwanted = CancellationToken::new();
+        let _dropped = unwanted.clone().drop_guard();
+        let starter = self.clone();
+        let work = tokio::spawn(async move { starter.run(engine, &workload, &unwanted).await });
+        match work.await {
+            Ok(started) => started,
+            Err(error) => {
+                Err(plugin_api::Error::plugin(format!("starting a box came to nothing: {error}")).into())
+            }
+        }
+    }
+
+    async fn run(
+        self,
+        engine: Arc<Engine>,
+        workload: &Workload,
+        unwanted: &CancellationToken,
+    ) -> Result<ResourceInstance, DockerError> {
+        let before = async {
+            let report = engine.report().await?;
+            let name = workload.image.as_ref().or(self.config.image.as_ref());
+            let name = name.ok_or_else(|| {
+                DockerError::Refused("it names no image, and the hub has no default".to_owned())
+            })?;
+            let image = image::ensure(&engine, &self.host, &self.config, name).await?;
+            Ok((report, name.clone(), image))
+        };
+        let (report, image_name, image) = or_dropped(unwanted, before).await?;
+        let directory = self.directories.new_directory(&random_name())?;
+        let shared = self.shares(&engine, &report, workload);
+        if shared {
+            match self
+                .create(&engine, &report, workload, &image, Some(&directory))
+                .await
+            {
+                Err(DockerError::Answer { status, message, .. })
+                    if status < 500
+                        && is_about_a_directory(&message)
+                        && self.config.transport == Transport::Auto =>
+                {
+                    tracing::info!(
+                        engine = engine.instance(),
+                        message,
+                        "directories of this machine are not the engine's: boxes are spoken to over standard input and output"
+                    );
+                    engine.does_not_share_directories();
+                }
+                created => {
+                    return self
+                        .finish(
+                            engine,
+                            workload,
+                            created?,
+                            Place::Shared(directory),
+                            &image_name,
+                            unwanted,
+                        )
+                        .await;
+                }
+            }
+        }
+        let created = self.create(&engine, &report, workload, &image, None).await?;
+        self.finish(
+            engine,
+            workload,
+            created,
+            Place::Own(directory),
+            &image_name,
+            unwanted,
+        )
+        .await
+    }
+
+    /// Whether the box is spoken to over a socket in a shared directory.
+    ///
+    /// For that process 1 must be a user that may write to a directory which nobody else may, and that is the host's
+    /// own user or root. SELinux would want the directory relabelled.
+    fn shares(&self, engine: &Engine, report: &Report, workload: &Workload) -> bool {
+        let is_root = workload
+            .user
+            .as_deref()
+            .and_then(plan::ids)
+            .is_some_and(|(user, _)| user == 0);
+        let same_user = report.rootless || rustix::process::geteuid().is_root();
+        match self.config.transport {
+            Transport::Socket => true,
+            Transport::Stdio => false,
+            Transport::Auto => {
+                engine.shares_directories()
+                    && is_root
+                    && same_user
+                    && !report.user_namespaces
+                    && !report.selinux
+            }
+        }
+    }
+
+    /// Creates the container, and holds what was made against what was asked for.
+    async fn create(
+        &self,
+        engine: &Arc<Engine>,
+        report: &Report,
+        workload: &Workload,
+        image: &Image,
+        directory: Option<&Directory>,
+    ) -> Result<Unfinished, DockerError> {
+        if let Some(directory) = directory
+            && rustix::process::geteuid().is_root()
+            && let Some((user, group)) = workload.user.as_deref().and_then(plan::ids)
+        {
+            directory.give_to(user, group)?;
+        }
+        let circumstances = Circumstances {
+            report,
+            on_this_machine: engine.is_on_this_machine(),
+            swapless: engine.is_on_this_machine() && is_swapless(),
+            limits: &self.config.limits,
+            image_id: &image.id,
+            image: &image.config,
+            channel: directory.map_or(Channel::Stdio, |directory| Channel::Directory(directory.path())),
+            labels: self.labels(workload),
+        };
+        let body = plan::body(workload, circumstances)?;
+        let name = format!("gleitzeit-{}", random_name());
+        let unfinished = Unfinished {
+            engine: engine.clone(),
+            container: name.clone(),
+            is_over: false,
+        };
+        self.ask(unfinished, name, body).await
+    }
+
+    async fn ask(
+        &self,
+        mut unfinished: Unfinished,
+        name: String,
+        body: ContainerCreateBody,
+    ) -> Result<Unfinished, DockerError> {
+        let engine = unfinished.engine.clone();
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let asked = engine.client().create_container(Some(options), body.clone());
+        match engine
+            .call_within("create a container", self.config.create_timeout.0, asked)
+            .await
+        {
+            Ok(created) => unfinished.container = created.id,
+            // It said no, so there is nothing to remove.
+            Err(error @ DockerError::Answer { .. }) => {
+                unfinished.is_over = true;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        }
+        let look = engine
+            .client()
+            .inspect_container(&unfinished.container, None::<InspectContainerOptions>);
+        let made = engine.call("look at a container", look).await?;
+        if let Some(difference) = verify::difference(&body, &made) {
+            return Err(DockerError::Different {
+                engine: engine.url().to_owned(),
+                difference,
+            });
+        }
+        Ok(unfinished)
+    }
+
+    fn labels(&self, workload: &Workload) -> HashMap<String, String> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let mut labels = self.owner.labels();
+        labels.insert(owner::KIND.to_owned(), owner::SANDBOX.to_owned());
+        labels.insert(owner::CREATED.to_owned(), now.to_string());
+        labels.insert(
+            owner::DEADLINE.to_owned(),
+            (now + self.lifetime(workload).as_secs()).to_string(),
+        );
+        labels
+    }
+
+    fn lifetime(&self, workload: &Workload) -> Duration {
+        let wanted = workload.lifetime_seconds.map(Duration::from_secs);
+        wanted.map_or(self.config.max_lifetime.0, |wanted| {
+            wanted.min(self.config.max_lifetime.0)
+        })
+    }
+
+    /// Attaches, starts, waits until it is ready, and begins to watch.
+    async fn finish(
+        &self,
+        engine: Arc<Engine>,
+        workload: &Workload,
+        mut unfinished: Unfinished,
+        place: Place,
+        image: &str,
+        unwanted: &CancellationToken,
+    ) -> Result<ResourceInstance, DockerError> {
+        let began = std::time::Instant::now();
+        let container = unfinished.container.clone();
+        let attached = or_dropped(unwanted, attach(&engine, &container)).await?;
+        let (line, own_socket) = match &place {
+            Place::Shared(_) => (Line::holding(attached), None),
+            Place::Own(directory) => {
+                let (listener, path) = channel::listen(directory)?;
+                (Line::bridging(attached, listener), Some(path))
+            }
+        };
+        // Asked for before the start, or a box that ends at once would be waited for in vain.
+        let mut verdict = verdict(&engine, &container);
+        let start = engine
+            .client()
+            .start_container(&container, None::<StartContainerOptions>);
+        let started = engine.call_within("start a container", self.config.create_timeout.0, start);
+        or_dropped(unwanted, started).await?;
+        let died = how_it_ended(&mut verdict, line.ended());
+        let ready = async {
+            match &place {
+                Place::Shared(directory) => channel::await_socket(directory).await.map(Some),
+                Place::Own(_) => {
+                    line.spoke().await;
+                    Ok(None)
+                }
+            }
+        };
+        let limit = self.config.ready_timeout.0;
+        let waited = async {
+            tokio::select! {
+                biased;
+                ready = ready => ready.map_err(|error| DockerError::StateDirectory {
+                    path: container.clone(),
+                    reason: error.to_string(),
+                }),
+                status = died => Err(DockerError::Died { status, output: line.tail().told() }),
+                () = tokio::time::sleep(limit) => Err(DockerError::NotReady { limit, output: line.tail().told() }),
+            }
+        };
+        let socket = or_dropped(unwanted, waited).await?;
+        let path = socket
+            .as_ref()
+            .map(Pinned::path)
+            .or(own_socket)
+            .unwrap_or_default();
+        let transport = if socket.is_some() { "socket" } else { "stdio" };
+        let (Place::Shared(directory) | Place::Own(directory)) = place;
+        let short: String = container.chars().take(12).collect();
+        let sandbox = Arc::new(Sandbox {
+            instance: short.clone(),
+            container: container.clone(),
+            engine: engine.clone(),
+            ooms: Default::default(),
+            line,
+            _socket: socket,
+            _directory: directory,
+            watch: Default::default(),
+        });
+        unfinished.is_over = true;
+        self.sandboxes.add(sandbox.clone());
+        self.watch(&sandbox, verdict, self.lifetime(workload));
+
+        let mut instance = ResourceInstance::new(short);
+        instance.origin = Origin::Started;
+        instance.endpoint = Some(Endpoint::new(endpoint(&path)));
+        instance.max_concurrent = Some(1);
+        instance.metadata.extend([
+            ("container".to_owned(), json!(container)),
+            ("engine".to_owned(), json!(engine.instance())),
+            ("image".to_owned(), json!(image)),
+            ("transport".to_owned(), json!(transport)),
+            (
+                "started_in_ms".to_owned(),
+                json!(began.elapsed().as_millis() as u64),
+            ),
+        ]);
+        Ok(instance)
+    }
+
+    /// Sees to it that the end of a box is known, and that it comes.
+    fn watch(&self, sandbox: &Arc<Sandbox>, mut verdict: AbortOnDropHandle<String>, lifetime: Duration) {
+        let sandboxes = self.sandboxes.clone();
+        let (engine, container) = (sandbox.engine.clone(), sandbox.container.clone());
+        let line_ended = sandbox.line.ended();
+        let watch = tokio::spawn(async move {
+            let reason = tokio::select! {
+                reason = how_it_ended(&mut verdict, line_ended) => reason,
+                () = tokio::time::sleep(lifetime) => {
+                    format!("its lifetime of {} was over", humantime::format_duration(lifetime))
+                }
+            };
+            // First told, so that it is this reason which is told and not that of the removal.
+            sandboxes.ended(&container, &reason);
+            // Where it lives on, because the engine let go of it, it must not.
+            let _ = remove(&engine, &container).await;
+        });
+        *sandbox.watch.lock() = Some(AbortOnDropHandle::new(watch));
+    }
+}
+
+/// Where the socket is that a provider connects to.
+enum Place {
+    /// In a directory that the box shares; the box makes it.
+    Shared(Directory),
+    /// In one that it does not; we make it.
+    Own(Directory),
+}
+
+/// A container that is no box yet. Dropping it removes it.
+struct Unfinished {
+    engine: Arc<Engine>,
+    /// Its id, or its name as long as the engine has not answered.
+    container: String,
+    is_over: bool,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (engine, container) = (self.engine.clone(), std::mem::take(&mut self.container));
+        tokio::spawn(async move {
+            // An engine that did not answer may still be creating it.
+            for pause in [0, 200, 1000, 5000] {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                match remove(&engine, &container).await {
+                    Ok(()) if pause >= 200 || container.len() == 64 => return,
+                    Ok(()) => {}
+                    Err(error) => {
+                        tracing::warn!(container, %error, "a container that came to nothing is not removed yet")
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn attach(engine: &Engine, container: &str) -> Result<AttachContainerResults, DockerError> {
+    let options = AttachContainerOptionsBuilder::new()
+        .stream(true)
+        .stdin(true)
+        .stdout(true)
+        .stderr(true)
+        .build();
+    engine
+        .call(
+            "attach to a container",
+            engine.client().attach_container(container, Some(options)),
+        )
+        .await
+}
+
+/// How a container ends, in words.
+fn verdict(engine: &Engine, container: &str) -> AbortOnDropHandle<String> {
+    let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
+    let client = engine.client().clone();
+    let container = container.to_owned();
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut answers = Box::pin(client.wait_container(&container, Some(options)));
+        match answers.next().await {
+            Some(Ok(answer)) => status(answer.status_code),
+            // The client makes an error of every code but zero.
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => status(code),
+            // The engine is gone, or was asked too late. The attached stream tells the one, and events the other.
+            Some(Err(_)) | None => std::future::pending().await,
+        }
+    }))
+}
+
+/// Waits until a container has ended, by what the engine says or by the end of its output.
+async fn how_it_ended(
+    verdict: &mut AbortOnDropHandle<String>,
+    line_ended: impl Future<Output = ()>,
+) -> String {
+    tokio::select! {
+        status = &mut *verdict => status.unwrap_or_default(),
+        () = line_ended => match tokio::time::timeout(VERDICT, verdict).await {
+            Ok(Ok(status)) => status,
+            _ => "the engine let go of it".to_owned(),
+        },
+    }
+}
+
+fn status(code: i64) -> String {
+    match code {
+        137 => "exit code 137: killed".to_owned(),
+        code => format!("exit code {code}"),
+    }
+}
+
+/// Waits for a step, unless the whole is not wanted any more.
+async fn or_dropped<T>(
+    unwanted: &CancellationToken,
+    step: impl Future<Output = Result<T, DockerError>>,
+) -> Result<T, DockerError> {
+    tokio::select! {
+        biased;
+        () = unwanted.cancelled() => Err(DockerError::Refused("nobody waits for it any more".to_owned())),
+        done = step => done,
+    }
+}
+
+fn random_name() -> String {
+    let mut name = format!("{:010x}", fastrand::u64(..));
+    name.truncate(10);
+    name
+}
+
+/// Engines that are somewhere else say so in these words.
+fn is_about_a_directory(message: &str) -> bool {
+    [
+        "bind source path does not exist",
+        "mounts denied",
+        "not shared",
+        "statfs",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
+}
+
+/// Whether this machine has no swap.
+fn is_swapless() -> bool {
+    std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() <= 1)
+}

@@ -1,0 +1,141 @@
+//! How boxes begin and end.
+
+use std::time::Duration;
+
+use plugin_api::contract::instance::Origin;
+use plugin_api::contract::outcome::Outcome;
+use plugin_api::{ErrorCode, Hub};
+use serde_json::json;
+
+use crate::support::{Runner, containers, context, docker, real, until, workload};
+
+#[tokio::test]
+async fn a_workload_is_spoken_to_over_a_socket() {
+    let Some(real) = real(json!({})).await else { return };
+    let instance = real.start(&workload()).await.unwrap();
+    assert_eq!(instance.origin, Origin::Started);
+    assert_eq!(instance.metadata["transport"], "socket");
+    for _ in 0..3 {
+        let mut runner = Runner::connect(&instance).await;
+        assert_eq!(runner.eval("6 * 7").await, 42);
+    }
+    assert_eq!(real.host.outcomes(), [Outcome::Success]);
+    assert_eq!(real.directories(), 1);
+    real.stop(&instance).await;
+    assert_eq!(real.directories(), 0);
+    real.gone(&instance).await;
+}
+
+#[tokio::test]
+async fn a_workload_is_spoken_to_over_standard_input_and_output_where_no_directory_is_shared() {
+    let Some(real) = real(json!({ "transport": "stdio" })).await else {
+        return;
+    };
+    let instance = real.start(&workload()).await.unwrap();
+    assert_eq!(instance.metadata["transport"], "stdio");
+    let mut runner = Runner::connect(&instance).await;
+    assert_eq!(runner.eval("6 * 7").await, 42);
+    // More than the pipes hold, at once in both directions.
+    let long = format!("'{}' * 1000", "x".repeat(1000));
+    assert_eq!(runner.eval(&long).await.as_str().unwrap().len(), 1_000_000);
+    real.stop(&instance).await;
+    assert_eq!(real.directories(), 0);
+}
+
+#[tokio::test]
+async fn a_workload_that_ends_at_once_is_told_with_its_last_lines() {
+    let Some(real) = real(json!({})).await else { return };
+    let mut workload = workload();
+    workload.command = [
+        "/usr/bin/python3",
+        "-c",
+        "import sys; print('no such model', file=sys.stderr); sys.exit(3)",
+    ]
+    .map(str::to_owned)
+    .into();
+    let error = real.start(&workload).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::UNHEALTHY, "{error:?}");
+    assert!(error.message.contains("exit code 3"), "{error}");
+    assert!(error.message.contains("no such model"), "{error}");
+    assert_eq!(real.directories(), 0);
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_in_the_image_is_the_callers_mistake() {
+    let Some(real) = real(json!({})).await else { return };
+    let mut workload = workload();
+    workload.command = vec!["/no/such/program".to_owned()];
+    let error = real.start(&workload).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::INVALID_PARAMS, "{error:?}");
+    assert_eq!(real.host.outcomes(), [Outcome::ClientError]);
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_there_and_may_not_be_pulled_is_refused_with_a_way_out() {
+    let Some(real) = real(json!({})).await else { return };
+    let mut workload = workload();
+    workload.image = Some("gleitzeit-test/none:latest".to_owned());
+    let error = real.start(&workload).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::CONFIGURATION);
+    assert!(error.hint.unwrap().contains("pull gleitzeit-test/none:latest"));
+}
+
+#[tokio::test]
+async fn a_box_that_is_killed_from_outside_is_reported_lost() {
+    let Some(real) = real(json!({})).await else { return };
+    let instance = real.start(&workload()).await.unwrap();
+    docker(&["kill", instance.metadata["container"].as_str().unwrap()]).await;
+    let lost = real.lost(&instance).await;
+    assert!(lost.contains("exit code 137"), "{lost}");
+    assert_eq!(real.directories(), 0);
+}
+
+#[tokio::test]
+async fn a_box_ends_when_its_lifetime_is_over() {
+    let Some(real) = real(json!({})).await else { return };
+    let mut workload = workload();
+    workload.lifetime_seconds = Some(1);
+    let instance = real.start(&workload).await.unwrap();
+    let lost = real.lost(&instance).await;
+    assert!(lost.contains("its lifetime of 1s was over"), "{lost}");
+    real.gone(&instance).await;
+}
+
+#[tokio::test]
+async fn a_start_that_is_dropped_at_any_moment_leaves_nothing() {
+    let Some(real) = real(json!({})).await else { return };
+    let mark = format!("dropped-{}", std::process::id());
+    let mut workload = workload();
+    workload.labels = [("test".to_owned(), mark.clone())].into();
+    for milliseconds in [0, 2, 5, 10, 15, 20, 30, 60, 100, 150, 200, 250, 300] {
+        let start = real.start(&workload);
+        if let Ok(started) = tokio::time::timeout(Duration::from_millis(milliseconds), start).await {
+            real.stop(&started.unwrap()).await;
+        }
+    }
+    until("nothing is left", async || {
+        containers(&format!("test={mark}")).await.is_empty()
+    })
+    .await;
+    until("no directory is left", async || real.directories() == 0).await;
+    assert_eq!(real.host.held(), 0);
+}
+
+#[tokio::test]
+async fn memory_that_runs_out_is_known_from_the_engine() {
+    let Some(real) = real(json!({})).await else { return };
+    let instance = real.start(&workload()).await.unwrap();
+    let mut runner = Runner::connect(&instance).await;
+    // A child, which the kernel ends in the place of process 1.
+    let status = runner
+        .eval("os.system(\"python3 -c 'x = bytearray(10**9)'\")")
+        .await;
+    assert_ne!(status, 0);
+    until("the hub knows", async || {
+        let probe = real.hub.clone().probe(context(), instance.clone()).await.unwrap();
+        probe.gauges["out_of_memory"] > 0.0
+    })
+    .await;
+    assert_eq!(runner.eval("1 + 1").await, 2);
+    real.stop(&instance).await;
+}
