@@ -13,7 +13,7 @@ use crate::report::Found;
 /// The benches, each with its package.
 const BENCHES: [(&str, &str); 2] = [("gleitzeit-bench", "decide"), ("gleitzeit", "lease")];
 
-/// Runs them and collects the medians.
+/// Runs them, for a shorter time than criterion takes by itself, and collects the medians.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Found>> {
     let home = tempfile::tempdir()?;
     let plugins = tempfile::tempdir()?;
@@ -34,6 +34,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Found>> {
                 bench,
                 "--",
                 "--noplot",
+                "--warm-up-time",
+                "0.5",
+                "--measurement-time",
+                "2",
             ])
             .args(options.check.then_some("--quick"));
         let output = command.output().context("cannot run cargo bench")?;
