@@ -17,6 +17,10 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 /// How many user and group identities a box has where it has several.
 pub const IDS_OF_A_BOX: u32 = 65536;
 
+/// Identities from here up to 2^31 are given to nobody: above those of people, services and containers, below where
+/// numbers turn negative.
+pub const FIRST_FREE_ID: u32 = 0x7000_0000;
+
 /// What the launcher is told on its standard input.
 ///
 /// The workload's limits are all given here: which defaults hold is the hub's affair.

@@ -6,6 +6,8 @@ mod limits;
 mod network;
 mod privileges;
 
+pub(crate) use landlock::version as landlock_version;
+
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::AsFd;
@@ -48,7 +50,7 @@ fn confine(channel: &UnixStream) -> Result<Infallible, Refusal> {
     match confinement.workload.isolation {
         Isolation::System => build(&orders, channel)?,
         Isolation::None => {
-            limits::set(confinement)?;
+            limits::set(confinement, 1)?;
             privileges::no_new()?;
         }
         Isolation::Container => {
@@ -98,7 +100,7 @@ fn build(orders: &Orders, channel: &UnixStream) -> Result<(), Refusal> {
         }
     };
     filesystem::build(&confinement.workload, outside(user), outside(group))?;
-    limits::set(confinement)?;
+    limits::set(confinement, u64::from(!orders.several_ids))?;
     if orders.several_ids {
         // Last, so that everything above belongs to the machine's root, whom nobody in the box can become.
         unshare(CloneFlags::CLONE_NEWUSER)

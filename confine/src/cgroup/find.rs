@@ -12,8 +12,11 @@ use crate::owner;
 /// The group that holds those of all boxes, in each hierarchy.
 const NAME: &str = "gleitzeit";
 
+/// What the unified hierarchy can limit for us.
+const UNIFIED: [Controller; 3] = [Controller::Memory, Controller::Pids, Controller::Cpu];
+
 /// The places in which groups for boxes are made.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct Parent {
     /// The directory for each controller that can be used; several controllers may share one.
     places: BTreeMap<Controller, PathBuf>,
@@ -50,6 +53,7 @@ impl Parent {
         if parent.places.is_empty()
             && let Some(group) = unified_group(own, mounts)
         {
+            let old = parent.obstacle.take();
             parent.unified = true;
             // The host's own group holds the host, and a group of the unified hierarchy that holds processes cannot
             // limit groups below it, unless it is the root. Beside it is as good.
@@ -63,6 +67,9 @@ impl Parent {
                     Err(error) => parent.obstacle = Some(format!("{}: {error}", place.display())),
                 }
             }
+            if parent.places.is_empty() && old.is_some() {
+                parent.obstacle = old;
+            }
         }
         Ok(parent)
     }
@@ -75,12 +82,11 @@ impl Parent {
     }
 
     fn use_unified(&mut self, group: &Path) -> io::Result<()> {
-        let wanted = [Controller::Memory, Controller::Pids, Controller::Cpu];
         let place = group.join(NAME);
-        enable(group, &wanted)?;
+        enable(group, &UNIFIED)?;
         make(&place)?;
-        enable(&place, &wanted)?;
-        self.places = wanted
+        enable(&place, &UNIFIED)?;
+        self.places = UNIFIED
             .into_iter()
             .map(|controller| (controller, place.clone()))
             .collect();
@@ -118,7 +124,25 @@ impl Parent {
     /// # Errors
     /// The kernel says no; nothing is left behind.
     pub fn create(&self, id: &str, limits: &Limits) -> io::Result<Group> {
-        Group::create(&self.places, self.unified, &owner::name(id), limits)
+        let name = owner::name(id);
+        match Group::create(&self.places, self.unified, &name, limits) {
+            // Another host that used it too has ended, and taken it along.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_again()?;
+                Group::create(&self.places, self.unified, &name, limits)
+            }
+            other => other,
+        }
+    }
+
+    fn make_again(&self) -> io::Result<()> {
+        for place in self.places.values() {
+            make(place)?;
+            if self.unified {
+                enable(place, &UNIFIED)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes groups of hosts that are gone, and ends whatever runs in them still. How many there were.
@@ -135,6 +159,15 @@ impl Parent {
         let count = names.len();
         drop(Group::left_behind(left));
         count
+    }
+}
+
+/// Leaves nothing: a group that holds no other is removed. Where another host uses it, that fails, as it should.
+impl Drop for Parent {
+    fn drop(&mut self) {
+        for place in self.places.values() {
+            let _ = fs::remove_dir(place);
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //! could not be written.
 
 use ::landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, Scope,
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, Scope,
 };
 use plugin_api::contract::workload::Workload;
 
@@ -31,12 +31,14 @@ pub(super) fn restrict(workload: &Workload) -> Result<(), Refusal> {
         .scratch
         .iter()
         .map(|scratch| (scratch.path.as_str(), write));
-    restricted(places.into_iter().chain(scratch)).during("the second belt around the file system")
+    restricted(places.into_iter().chain(scratch))
+        .map(drop)
+        .during("the second belt around the file system")
 }
 
 fn restricted<'a>(
     places: impl Iterator<Item = (&'a str, BitFlags<AccessFs>)>,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<LandlockStatus, Box<dyn std::error::Error>> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
@@ -45,6 +47,18 @@ fn restricted<'a>(
     for (path, access) in places {
         rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, access))?;
     }
-    rules.restrict_self()?;
-    Ok(())
+    Ok(rules.restrict_self()?.landlock)
+}
+
+/// The version that the kernel has; 0 where there is none. It can be seen only by restricting this process.
+pub(crate) fn version() -> i32 {
+    match restricted(std::iter::empty()) {
+        Ok(LandlockStatus::Available {
+            effective_abi,
+            kernel_abi,
+        }) => kernel_abi
+            .or_else(|| (1..64).find(|version| ABI::from(*version) == effective_abi))
+            .unwrap_or(1),
+        _ => 0,
+    }
 }

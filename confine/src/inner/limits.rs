@@ -15,7 +15,9 @@ pub(super) fn set_oom_score() {
 }
 
 /// Sets what the description says, soft and hard.
-pub(super) fn set(confinement: &Confinement) -> Result<(), Refusal> {
+///
+/// `beside` is how many processes outside the box the kernel counts with it: the outer part, where both are one user.
+pub(super) fn set(confinement: &Confinement, beside: u64) -> Result<(), Refusal> {
     let limits = &confinement.workload.limits;
     let belts = &confinement.belts;
     let wanted = [
@@ -33,7 +35,7 @@ pub(super) fn set(confinement: &Confinement) -> Result<(), Refusal> {
             Resource::Nproc,
             limits
                 .processes
-                .map(u64::from)
+                .map(|processes| u64::from(processes) + beside)
                 .filter(|_| belts.contains(&Belt::Processes)),
         ),
     ];

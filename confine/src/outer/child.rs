@@ -7,6 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use nix::sched::{CloneFlags, unshare};
 use plugin_api::contract::workload::Isolation;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,9 @@ pub(super) struct Child {
     /// The directory of its control channel, where that is inside the box.
     control: Option<File>,
     ids: u32,
+    /// The program's standard input, which ends when we do. A pipe of its own: who may write to one can keep it open, so
+    /// ours must not be in the box.
+    _stdin: OwnedFd,
 }
 
 impl Child {
@@ -68,10 +72,11 @@ impl Child {
                 .during("adopting what the program leaves behind")?;
         }
         let (channel, theirs) = UnixStream::pair().during("a channel to the inner part")?;
+        let (its_stdin, stdin) = pipe_with(PipeFlags::CLOEXEC).during("standard input of the program")?;
         let process = Command::new("/proc/self/exe")
             .args([SUBCOMMAND, INNER])
             .env_clear()
-            .stdin(Stdio::inherit())
+            .stdin(Stdio::from(its_stdin))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
             .stderr(Stdio::inherit())
             .spawn()
@@ -91,6 +96,7 @@ impl Child {
             pidfd,
             control: None,
             ids: if several_ids { IDS_OF_A_BOX } else { 1 },
+            _stdin: stdin,
         };
         child.lead(confinement, several_ids, &channel, boxed)?;
         Ok(child)

@@ -129,6 +129,9 @@ pub(super) fn rules(strict: bool) -> Result<Rules, BackendError> {
         vec![all([not(0, 0)?])?, all([not(1, 0)?])?],
     );
     rules.insert(libc::SYS_ioprio_set, vec![all([not(0, 1)?])?, all([not(1, 0)?])?]);
+    // Outliving the outer part.
+    let death_signal = all([is(0, libc::PR_SET_PDEATHSIG)?, not(1, libc::SIGKILL)?])?;
+    rules.insert(libc::SYS_prctl, vec![death_signal]);
     // Typing on somebody's terminal.
     let typing = [0x5412, 0x541C, 0x5423]; // TIOCSTI, TIOCLINUX, TIOCSETD
     let typing = typing.map(|request| all([is(1, request)?]));

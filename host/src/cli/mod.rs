@@ -26,6 +26,7 @@ mod serve;
 mod status;
 mod table;
 mod terminal;
+mod warm;
 
 #[cfg(test)]
 mod tests;

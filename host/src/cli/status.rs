@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::instances::at;
 use super::table::{Table, Tone, one_line};
-use super::{Exit, Failure, Global, Terminal};
+use super::{Exit, Failure, Global, Terminal, warm};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,8 @@ fn show(status: &Value, terminal: &mut Terminal) {
     let list = |value: &'static str| status[value].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut rows = Vec::new();
     for hub in list("hubs") {
-        rows.extend(hub["instances"].as_array().into_iter().flatten().cloned());
+        let instances = hub["instances"].as_array().into_iter().flatten();
+        rows.extend(instances.filter(|instance| !is_warm(instance)).cloned());
     }
     let hubs = hub_table(list("hubs"));
     if !hubs.is_empty() {
@@ -75,6 +76,11 @@ fn show(status: &Value, terminal: &mut Terminal) {
     if !rows.is_empty() {
         terminal.line("");
         terminal.table(&instance_table(&rows, Some(list("hubs"))));
+    }
+    let warm = warm::table(list("hubs"));
+    if !warm.is_empty() {
+        terminal.line("");
+        terminal.table(&warm);
     }
     let mut providers = Table::new(&["provider", "protocol", "plugin", "hubs"]);
     for provider in list("providers") {
@@ -109,6 +115,11 @@ fn show(status: &Value, terminal: &mut Terminal) {
     }
 }
 
+/// Those of a warm pool are told of by kind: `gleitzeit instances` lists each.
+fn is_warm(instance: &Value) -> bool {
+    instance["warm"].is_string()
+}
+
 fn hub_table(hubs: &[Value]) -> Table {
     let headings = [
         "hub",
@@ -124,7 +135,12 @@ fn hub_table(hubs: &[Value]) -> Table {
     let mut table = Table::new(&headings);
     for hub in hubs {
         let metrics = &hub["metrics"];
-        let instances = hub["instances"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let instances: Vec<_> = hub["instances"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|instance| !is_warm(instance))
+            .collect();
         let routable = instances
             .iter()
             .filter(|instance| instance["routable"] == true)

@@ -456,3 +456,6 @@ fn body(body: AnswerBody) -> ByteStream {
         AnswerBody::Stream(relay) => relay.into_data_stream().boxed(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The pools' metrics for Prometheus. Counted once, in the engine; here they only get names.
 
+mod warm;
+
 use std::time::Duration;
 
 use plugin_api::contract::metrics::LatencySnapshot;
@@ -27,15 +29,18 @@ impl Manager {
     pub fn encode_metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
         let pools: Vec<PoolMetrics> = self.hubs().iter().map(|hub| hub.pool.metrics()).collect();
         instances(encoder, &pools)?;
-        hubs(encoder, &pools)
+        hubs(encoder, &pools)?;
+        warm::encode(encoder, &pools)
     }
 }
 
 fn instances(encoder: &mut DescriptorEncoder<'_>, pools: &[PoolMetrics]) -> std::fmt::Result {
     let all = || {
         pools.iter().flat_map(|pool| {
+            // Those of a warm pool come and go by the thousand: each would be a time series of its own for ever.
             pool.instances
                 .iter()
+                .filter(|instance| !instance.warm)
                 .map(|instance| (pool.hub.name.as_str(), instance))
         })
     };

@@ -99,9 +99,28 @@ impl EventSink {
         self.sender.subscribe()
     }
 
+    /// Tells the followers what happens with every request, if there are any. Must not be called under a lock.
+    pub fn emit_often(
+        &self,
+        kind: &'static str,
+        hub: &str,
+        instance: Option<&str>,
+        data: impl FnOnce() -> Value,
+    ) {
+        if self.sender.receiver_count() > 0 {
+            let data = data();
+            tracing::debug!(kind, hub, instance, %data, "event");
+            self.send(kind, hub, instance, data);
+        }
+    }
+
     /// Tells the followers. Must not be called under a lock.
     pub fn emit(&self, kind: &'static str, hub: &str, instance: Option<&str>, data: Value) {
         tracing::info!(kind, hub, instance, %data, "event");
+        self.send(kind, hub, instance, data);
+    }
+
+    fn send(&self, kind: &'static str, hub: &str, instance: Option<&str>, data: Value) {
         // An error only says that nobody follows.
         let _ = self.sender.send(Event {
             kind,

@@ -64,6 +64,7 @@ impl Core {
         }
         slot.metrics.probed(result.is_err());
         let well = result.is_ok();
+        let gone = slot.warm.is_some().then(|| gone(&result)).flatten();
         let observation = match observation(result) {
             Observation::TimedOut(limit) if at_work(slot) => Observation::Degraded(format!(
                 "it answers requests, but did not answer a probe within {} ms",
@@ -81,6 +82,20 @@ impl Core {
             Some(change) => self.state_changed(slot, change),
             None => self.reconsider(),
         }
+        if let Some(reason) = gone {
+            self.set_phase(slot, Phase::Failed(reason));
+        }
+    }
+}
+
+/// Why a resource that the hub started is not there any more, if that is what a probe found. Nobody will start this one
+/// again, so there is nothing to wait for.
+fn gone(result: &Result<Probe, CallError>) -> Option<String> {
+    match result {
+        Err(CallError::Failed(error)) if matches!(error.code, ErrorCode::NOT_FOUND | ErrorCode::GONE) => {
+            Some(error.message.clone())
+        }
+        _ => None,
     }
 }
 

@@ -57,7 +57,7 @@ mod tried;
 mod warm;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

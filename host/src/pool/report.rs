@@ -49,6 +49,8 @@ pub struct InstanceReport {
     /// Everything that is counted.
     #[serde(flatten)]
     pub counted: InstanceSnapshot,
+    /// Whether it is one of the warm pool's.
+    pub warm: bool,
     /// Requests in flight now.
     pub in_flight: u32,
     /// How many it takes at once.
@@ -78,6 +80,7 @@ impl Core {
                 InstanceReport {
                     id: slot.id.to_string(),
                     counted: slot.metrics.snapshot(),
+                    warm: slot.warm.is_some(),
                     in_flight: account.in_flight,
                     max_concurrent: account.limit,
                     state: account.state,

@@ -47,7 +47,12 @@ impl Core {
     }
 
     async fn stop(self: &Arc<Self>, slot: &Arc<Slot>) {
-        if slot.condition.lock().phase != Phase::Serving {
+        // A warm resource that is lost while it is held waits for its lease to end, which may be never.
+        let ours = match slot.warm {
+            Some(_) => self.claim_stop(slot),
+            None => slot.condition.lock().phase == Phase::Serving,
+        };
+        if !ours {
             return;
         }
         self.set_phase(slot, Phase::Stopping);

@@ -3,13 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use confine::IDS_OF_A_BOX;
+use confine::{FIRST_FREE_ID, IDS_OF_A_BOX};
 use parking_lot::Mutex;
 
-/// Above what machines give to people, services and containers, below where numbers turn negative.
-const FIRST: u32 = 0x7000_0000;
-
-/// How many ranges fit there.
+/// How many ranges there are.
 const RANGES: u32 = 0x0FFF;
 
 /// Ranges in use by this hub. Another host on this machine chooses at random too; should both choose the same, their
@@ -45,7 +42,7 @@ pub(crate) struct Range {
 impl Range {
     /// Its first number.
     pub(crate) fn first(&self) -> u32 {
-        FIRST + self.number * IDS_OF_A_BOX
+        FIRST_FREE_ID + self.number * IDS_OF_A_BOX
     }
 }
 

@@ -1,6 +1,9 @@
 //! Limits and the clock of this machine.
 
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use confine::machine::Machine;
 
 use super::Finding;
 use crate::config::Settings;
@@ -11,7 +14,76 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
         .into_iter()
         .collect();
     findings.push(clock(SystemTime::now()));
+    findings.extend(boxes(settings));
     findings
+}
+
+/// Whether processes can be locked down, tried by the one who would do it. Only where something may want that: a hub
+/// that is no client of servers elsewhere.
+fn boxes(settings: &Settings) -> Vec<Finding> {
+    let may_want = settings.hubs.iter().any(|hub| hub.instances.is_empty());
+    // In this library's own tests the program is no launcher, but runs tests whose names hold its arguments.
+    if !may_want || cfg!(test) {
+        return Vec::new();
+    }
+    let report = std::env::current_exe().and_then(|program| {
+        Command::new(program)
+            .args([confine::SUBCOMMAND, confine::REPORT])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+    });
+    let report = report
+        .ok()
+        .and_then(|output| serde_json::from_slice(&output.stdout).ok());
+    report.as_ref().map(of_machine).unwrap_or_default()
+}
+
+/// What the launcher found, for people. A warning at most: a host may have no use for it.
+fn of_machine(machine: &Machine) -> Vec<Finding> {
+    const BOXES: &str = "boxes";
+    const LIMITS: &str = "box limits";
+    if let Some(refusal) = &machine.refusal {
+        let mend = refusal.mend.clone();
+        let mend = mend.unwrap_or_else(|| "run code in containers".to_owned());
+        return vec![Finding::warning(
+            BOXES,
+            format!("processes cannot be locked down here: {refusal}"),
+            mend,
+        )];
+    }
+    let identities = if machine.root {
+        "each has identities of its own"
+    } else {
+        "each has one identity"
+    };
+    let groups = &machine.groups;
+    let lacking: Vec<_> = [("memory", &groups.memory), ("processor time", &groups.processors)]
+        .into_iter()
+        .filter(|(_, place)| place.is_none())
+        .map(|(what, _)| what)
+        .collect();
+    let limits = if lacking.is_empty() {
+        Finding::good(
+            LIMITS,
+            "memory, processor time and processes are limited by control groups",
+        )
+    } else {
+        let reason = groups.obstacle.as_ref().map(|reason| format!(" ({reason})"));
+        Finding::warning(
+            LIMITS,
+            format!(
+                "no control group limits {}{}",
+                lacking.join(" and "),
+                reason.unwrap_or_default()
+            ),
+            "Delegate=yes in the host's service, or a user session that delegates; or `best_effort` in the config of the hub that starts processes",
+        )
+    };
+    vec![
+        Finding::good(BOXES, format!("processes can be locked down; {identities}")),
+        limits,
+    ]
 }
 
 /// Each client takes a file descriptor, and its request another one; some go to plugins and files.
@@ -77,6 +149,43 @@ mod tests {
             Verdict::Good
         );
         assert_eq!(descriptors("nothing of the kind", 1), None);
+    }
+
+    fn machine() -> Machine {
+        serde_json::from_value(serde_json::json!({
+            "kernel": "6.1", "root": false, "refusal": null, "landlock": 1, "seccomp": true,
+            "groups": { "memory": "/m", "processes": "/p", "processors": "/c", "unified": true, "obstacle": null },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_machine_that_can_lock_processes_down_is_good() {
+        let findings = of_machine(&machine());
+        assert!(
+            findings.iter().all(|finding| finding.verdict == Verdict::Good),
+            "{findings:?}"
+        );
+    }
+
+    #[test]
+    fn what_it_cannot_do_is_told_with_how_to_mend_it() {
+        let mut without = machine();
+        without.refusal =
+            Some(confine::Refusal::new("entering a user namespace", "EPERM").mend("sysctl -w x=1"));
+        let findings = of_machine(&without);
+        assert_eq!(findings[0].verdict, Verdict::Warning);
+        assert_eq!(findings[0].mend.as_deref(), Some("sysctl -w x=1"));
+        let mut without = machine();
+        without.groups.memory = None;
+        without.groups.obstacle = Some("permission denied".to_owned());
+        let finding = of_machine(&without).pop().unwrap();
+        assert_eq!(finding.verdict, Verdict::Warning);
+        assert!(
+            finding.found.contains("memory (permission denied)"),
+            "{}",
+            finding.found
+        );
     }
 
     #[test]

@@ -54,6 +54,51 @@ fn words(text: &str, line_with: &str) -> Vec<String> {
 }
 
 #[test]
+fn warm_resources_are_told_of_by_kind() {
+    let mut fleet = fleet();
+    let mut resource = instance("box-1");
+    resource["warm"] = json!("0123456789ab");
+    resource["routable"] = json!(false);
+    fleet["hubs"][0]["instances"]
+        .as_array_mut()
+        .unwrap()
+        .push(resource);
+    fleet["hubs"][0]["warm"] = json!({ "shelves": [
+        { "specification": "0123456789ab", "label": "science", "idle": 3, "unused": 2, "busy": 1, "starting": 0,
+          "target": 2, "kept": true, "waiting": 0, "hits": 41, "misses": 5 },
+        { "specification": "ba9876543210", "idle": 0, "unused": 0, "busy": 0, "starting": 0, "target": 1, "kept": false,
+          "waiting": 0, "hits": 0, "misses": 0, "error": "no engine" },
+    ] });
+    let out = host()
+        .result("manager/status", fleet)
+        .run(&["status"])
+        .ended(Exit::Ok)
+        .out;
+    assert!(!out.contains("box-1"), "{out}");
+    assert!(words(&out, "gpu-hub").contains(&"1/2".to_owned()), "{out}");
+    assert_eq!(
+        words(&out, "science"),
+        [
+            "gpus",
+            "0123456789ab",
+            "science",
+            "3",
+            "2",
+            "1",
+            "0",
+            "2",
+            "0",
+            "41",
+            "5"
+        ]
+    );
+    assert!(
+        words(&out, "ba9876543210").ends_with(&["no".to_owned(), "engine".to_owned()]),
+        "{out}"
+    );
+}
+
+#[test]
 fn status_shows_whether_a_request_would_be_sent_there_and_why_not() {
     let host = host().result("manager/status", fleet());
     let out = host.run(&["status"]).ended(Exit::Ok).out;

@@ -14,10 +14,9 @@ impl Core {
     /// free in a second (Little's law). Between one second and five minutes: sooner would be a stampede, later is
     /// anybody's guess.
     pub(in crate::pool) fn queue_clears_in(&self, ahead: usize) -> Duration {
-        let snapshot = self.registry.load();
-        let per_second: f64 = snapshot
-            .everyone
-            .slots()
+        let per_second: f64 = self
+            .registry
+            .all()
             .iter()
             .filter_map(|slot| Some(f64::from(slot.gate.read().in_flight) / slot.pace.seconds()?))
             .sum();

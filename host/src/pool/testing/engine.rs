@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// Starts, stops and resets as the test says. Cheap to clone; all clones are the same.
 #[derive(Clone, Default)]
-pub(in crate::pool) struct Engine {
+pub(crate) struct Engine {
     state: Arc<Mutex<State>>,
 }
 
@@ -34,10 +34,10 @@ struct State {
 
 /// How long things take.
 #[derive(Clone, Copy, Default)]
-pub(in crate::pool) struct Takes {
-    pub(in crate::pool) start: Duration,
-    pub(in crate::pool) stop: Duration,
-    pub(in crate::pool) reset: Duration,
+pub(crate) struct Takes {
+    pub(crate) start: Duration,
+    pub(crate) stop: Duration,
+    pub(crate) reset: Duration,
 }
 
 /// A start under way; leaves nothing behind if it is dropped.
@@ -50,12 +50,12 @@ impl Drop for Begun {
 }
 
 impl Engine {
-    pub(in crate::pool) fn takes(&self, change: impl FnOnce(&mut Takes)) {
+    pub(crate) fn takes(&self, change: impl FnOnce(&mut Takes)) {
         change(&mut self.state.lock().takes);
     }
 
     /// Starts of this specification fail so, until told otherwise.
-    pub(in crate::pool) fn fails(&self, specification: &Value, error: Option<Error>) {
+    pub(crate) fn fails(&self, specification: &Value, error: Option<Error>) {
         let mut state = self.state.lock();
         match error {
             Some(error) => state.failures.insert(specification.clone(), error),
@@ -63,27 +63,27 @@ impl Engine {
         };
     }
 
-    pub(in crate::pool) fn resets_fail(&self) {
+    pub(crate) fn resets_fail(&self) {
         self.state.lock().reset_fails = true;
     }
 
     /// So many stops fail from now on.
-    pub(in crate::pool) fn stops_fail(&self, count: usize) {
+    pub(crate) fn stops_fail(&self, count: usize) {
         self.state.lock().stops_that_fail = count;
     }
 
     /// The next one that is started is called so.
-    pub(in crate::pool) fn calls_the_next(&self, id: &str) {
+    pub(crate) fn calls_the_next(&self, id: &str) {
         self.state.lock().next_id = Some(id.to_owned());
     }
 
     /// The ids of what runs.
-    pub(in crate::pool) fn running(&self) -> Vec<String> {
+    pub(crate) fn running(&self) -> Vec<String> {
         self.state.lock().running.keys().cloned().collect()
     }
 
     /// What was started so and runs.
-    pub(in crate::pool) fn running_of(&self, specification: &Value) -> usize {
+    pub(crate) fn running_of(&self, specification: &Value) -> usize {
         let state = self.state.lock();
         state
             .running
@@ -93,27 +93,27 @@ impl Engine {
     }
 
     /// What runs, is being started or is being stopped.
-    pub(in crate::pool) fn present(&self) -> usize {
+    pub(crate) fn present(&self) -> usize {
         self.state.lock().present
     }
 
     /// The most that there were at once.
-    pub(in crate::pool) fn most(&self) -> usize {
+    pub(crate) fn most(&self) -> usize {
         self.state.lock().most
     }
 
     /// How many starts were begun.
-    pub(in crate::pool) fn started(&self) -> usize {
+    pub(crate) fn started(&self) -> usize {
         self.state.lock().started
     }
 
     /// How many calls were made that begin so: `start`, `stop w1`, `reset w1`.
-    pub(in crate::pool) fn calls(&self, prefix: &str) -> usize {
+    pub(crate) fn calls(&self, prefix: &str) -> usize {
         let state = self.state.lock();
         state.log.iter().filter(|call| call.starts_with(prefix)).count()
     }
 
-    pub(super) async fn start(&self, specification: Value) -> Result<ResourceInstance, Error> {
+    pub(crate) async fn start(&self, specification: Value) -> Result<ResourceInstance, Error> {
         let (begun, takes, id) = {
             let mut state = self.state.lock();
             state.log.push(format!("start {specification}"));
@@ -136,7 +136,7 @@ impl Engine {
         Ok(ResourceInstance::new(id))
     }
 
-    pub(super) async fn stop(&self, id: &str) -> Result<(), Error> {
+    pub(crate) async fn stop(&self, id: &str) -> Result<(), Error> {
         let takes = {
             let mut state = self.state.lock();
             state.log.push(format!("stop {id}"));
@@ -157,7 +157,7 @@ impl Engine {
         }
     }
 
-    pub(super) async fn reset(&self, id: &str) -> Result<(), Error> {
+    pub(crate) async fn reset(&self, id: &str) -> Result<(), Error> {
         let (takes, fails) = {
             let mut state = self.state.lock();
             state.log.push(format!("reset {id}"));

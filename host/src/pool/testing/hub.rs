@@ -19,7 +19,7 @@ use crate::plugin::driver::{ControlItem, HubDriver};
 
 /// What a probe of an instance finds.
 #[derive(Debug, Clone)]
-pub(in crate::pool) enum Look {
+pub(crate) enum Look {
     Well(Probe),
     Fails(Error),
     Hangs,
@@ -27,15 +27,15 @@ pub(in crate::pool) enum Look {
 }
 
 /// A hub that does what the test says.
-pub(in crate::pool) struct FakeHub {
-    pub(in crate::pool) manifest: HubManifest,
+pub(crate) struct FakeHub {
+    pub(crate) manifest: HubManifest,
     script: Mutex<Script>,
     /// Starts by specification, where the test wants that.
-    pub(in crate::pool) engine: Option<Engine>,
+    pub(crate) engine: Option<Engine>,
     /// Preparations wait for a permit each.
-    pub(in crate::pool) preparing: Semaphore,
+    pub(crate) preparing: Semaphore,
     /// Refreshes wait for a permit each, if the test asks for that.
-    pub(in crate::pool) refreshing: Semaphore,
+    pub(crate) refreshing: Semaphore,
 }
 
 #[derive(Default)]
@@ -66,11 +66,11 @@ impl Default for FakeHub {
 }
 
 impl FakeHub {
-    pub(in crate::pool) fn look(&self, id: &str, look: Look) {
+    pub(crate) fn look(&self, id: &str, look: Look) {
         self.script.lock().looks.insert(id.to_owned(), look);
     }
 
-    pub(in crate::pool) fn fails(&self, id: &str) {
+    pub(crate) fn fails(&self, id: &str) {
         self.look(
             id,
             Look::Fails(Error::instance(
@@ -80,12 +80,12 @@ impl FakeHub {
         );
     }
 
-    pub(in crate::pool) fn well(&self, id: &str) {
+    pub(crate) fn well(&self, id: &str) {
         self.look(id, Look::Well(Probe::default()));
     }
 
     /// The instance is well and holds these: a name with `*` in front is loaded, others are stored.
-    pub(in crate::pool) fn holds(&self, id: &str, models: &[&str]) {
+    pub(crate) fn holds(&self, id: &str, models: &[&str]) {
         let capabilities = Some(models.iter().map(|model| capability(model)).collect());
         self.look(
             id,
@@ -96,49 +96,49 @@ impl FakeHub {
         );
     }
 
-    pub(in crate::pool) fn refreshes(&self, id: &str, models: &[&str]) {
+    pub(crate) fn refreshes(&self, id: &str, models: &[&str]) {
         let capabilities = models.iter().map(|model| capability(model)).collect();
         self.script.lock().refreshed.insert(id.to_owned(), capabilities);
     }
 
-    pub(in crate::pool) fn hold_refreshes(&self) {
+    pub(crate) fn hold_refreshes(&self) {
         self.script.lock().held_refreshes = true;
     }
 
-    pub(in crate::pool) fn refuses(&self, url: &str, why: Error) {
+    pub(crate) fn refuses(&self, url: &str, why: Error) {
         self.script.lock().refuses.insert(url.to_owned(), why);
     }
 
-    pub(in crate::pool) fn discovers(&self, ids: &[&str]) {
+    pub(crate) fn discovers(&self, ids: &[&str]) {
         self.script.lock().discovered = Some(Ok(ids.iter().map(|id| served(id)).collect()));
     }
 
-    pub(in crate::pool) fn discovers_these(&self, instances: Vec<ResourceInstance>) {
+    pub(crate) fn discovers_these(&self, instances: Vec<ResourceInstance>) {
         self.script.lock().discovered = Some(Ok(instances));
     }
 
-    pub(in crate::pool) fn discovery_fails(&self) {
+    pub(crate) fn discovery_fails(&self) {
         self.script.lock().discovered = Some(Err(Error::plugin("no network")));
     }
 
-    pub(in crate::pool) fn discovery_hangs(&self) {
+    pub(crate) fn discovery_hangs(&self) {
         self.script.lock().discovery_hangs = true;
     }
 
-    pub(in crate::pool) fn starts(&self, results: impl IntoIterator<Item = Result<ResourceInstance, Error>>) {
+    pub(crate) fn starts(&self, results: impl IntoIterator<Item = Result<ResourceInstance, Error>>) {
         self.script.lock().starts.extend(results);
     }
 
-    pub(in crate::pool) fn prepares(&self, result: Result<(), Error>) {
+    pub(crate) fn prepares(&self, result: Result<(), Error>) {
         self.script.lock().prepared = Some(result);
     }
 
-    pub(in crate::pool) fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.script.lock().log.clone()
     }
 
     /// How many calls the log holds that begin so.
-    pub(in crate::pool) fn calls(&self, prefix: &str) -> usize {
+    pub(crate) fn calls(&self, prefix: &str) -> usize {
         self.script
             .lock()
             .log
@@ -281,7 +281,7 @@ impl HubDriver for FakeHub {
 }
 
 /// A capability; `*` in front says that it is loaded, `@4096` behind with which `num_ctx`.
-pub(in crate::pool) fn capability(text: &str) -> Capability {
+pub(crate) fn capability(text: &str) -> Capability {
     let (text, residency) = match text.strip_prefix('*') {
         Some(rest) => (rest, Residency::Loaded),
         None => (text, Residency::Stored),
@@ -301,11 +301,11 @@ pub(in crate::pool) fn capability(text: &str) -> Capability {
 }
 
 /// An instance at `http://ID`.
-pub(in crate::pool) fn served(id: &str) -> ResourceInstance {
+pub(crate) fn served(id: &str) -> ResourceInstance {
     ResourceInstance::from_settings(&configured(id)).unwrap()
 }
 
-pub(in crate::pool) fn configured(id: &str) -> InstanceSettings {
+pub(crate) fn configured(id: &str) -> InstanceSettings {
     InstanceSettings {
         url: format!("http://{id}"),
         ..InstanceSettings::default()

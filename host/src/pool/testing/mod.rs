@@ -11,26 +11,26 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::{Priority, Requirement};
 use serde_json::Value;
 
-pub(super) use self::engine::Engine;
-pub(super) use self::hub::{FakeHub, Look, capability, configured, served};
+pub(crate) use self::engine::Engine;
+pub(crate) use self::hub::{FakeHub, Look, capability, configured, served};
 use super::{Asker, Clock, Event, EventSink, InstanceStatus, Lease, Pool, Refusal, Tried};
 use crate::config::settings::HubSettings;
 
 /// A pool on a fake hub, and everything that happens in it.
-pub(super) struct Fleet {
-    pub(super) pool: Pool,
-    pub(super) hub: Arc<FakeHub>,
-    pub(super) events: tokio::sync::broadcast::Receiver<Event>,
+pub(crate) struct Fleet {
+    pub(crate) pool: Pool,
+    pub(crate) hub: Arc<FakeHub>,
+    pub(crate) events: tokio::sync::broadcast::Receiver<Event>,
 }
 
 /// What to build a [`Fleet`] from.
-pub(super) struct Plan {
-    pub(super) hub: FakeHub,
-    pub(super) settings: HubSettings,
+pub(crate) struct Plan {
+    pub(crate) hub: FakeHub,
+    pub(crate) settings: HubSettings,
 }
 
 /// Instances of these ids, configured; all are well and hold nothing unless the test says so.
-pub(super) fn fleet(ids: &[&str]) -> Plan {
+pub(crate) fn fleet(ids: &[&str]) -> Plan {
     let mut settings = HubSettings::new("hub", "fake-hub");
     settings.instances = ids.iter().map(|id| configured(id)).collect();
     // Tests that want refreshes say so: the log is easier to read without.
@@ -42,23 +42,23 @@ pub(super) fn fleet(ids: &[&str]) -> Plan {
 }
 
 impl Plan {
-    pub(super) fn set(mut self, change: impl FnOnce(&mut HubSettings)) -> Self {
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut HubSettings)) -> Self {
         change(&mut self.settings);
         self
     }
 
-    pub(super) fn hub(mut self, change: impl FnOnce(&mut FakeHub)) -> Self {
+    pub(crate) fn hub(mut self, change: impl FnOnce(&mut FakeHub)) -> Self {
         change(&mut self.hub);
         self
     }
 
     /// Each instance takes so many requests at once.
-    pub(super) fn limit(self, limit: u32) -> Self {
+    pub(crate) fn limit(self, limit: u32) -> Self {
         self.set(|settings| settings.max_concurrent = Some(limit))
     }
 
     /// Starts the pool; nothing has happened yet.
-    pub(super) fn begin(self) -> Fleet {
+    pub(crate) fn begin(self) -> Fleet {
         let events = EventSink::default();
         let followed = events.follow();
         let hub = Arc::new(self.hub);
@@ -71,7 +71,7 @@ impl Plan {
     }
 
     /// Starts the pool and waits for the first probes.
-    pub(super) async fn start(self) -> Fleet {
+    pub(crate) async fn start(self) -> Fleet {
         let fleet = self.begin();
         idle().await;
         fleet
@@ -79,19 +79,19 @@ impl Plan {
 }
 
 /// Lets every task run until all of them sleep. A millisecond passes.
-pub(super) async fn idle() {
+pub(crate) async fn idle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 /// Lets time pass, with everything that happens in it.
-pub(super) async fn pass(seconds: f64) {
+pub(crate) async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
-pub(super) const ME: Asker<'static> = Asker { principal: "me" };
+pub(crate) const ME: Asker<'static> = Asker { principal: "me" };
 
 /// A requirement for a model; none for the empty name.
-pub(super) fn needs(model: &str) -> Requirement {
+pub(crate) fn needs(model: &str) -> Requirement {
     Requirement {
         capability: (!model.is_empty()).then(|| model.to_owned()),
         ..Requirement::default()
@@ -99,7 +99,7 @@ pub(super) fn needs(model: &str) -> Requirement {
 }
 
 /// A requirement for anything, of this class.
-pub(super) fn of_class(priority: Priority) -> Requirement {
+pub(crate) fn of_class(priority: Priority) -> Requirement {
     Requirement {
         priority,
         ..Requirement::default()
@@ -107,22 +107,22 @@ pub(super) fn of_class(priority: Priority) -> Requirement {
 }
 
 impl Fleet {
-    pub(super) fn try_take(&self, requirement: &Requirement) -> Result<Lease, Refusal> {
+    pub(crate) fn try_take(&self, requirement: &Requirement) -> Result<Lease, Refusal> {
         self.pool.try_acquire(requirement, &ME, &Tried::NONE)
     }
 
     /// A lease on anything.
-    pub(super) fn take(&self) -> Lease {
+    pub(crate) fn take(&self) -> Lease {
         self.try_take(&Requirement::default()).unwrap()
     }
 
     /// A lease on this instance.
-    pub(super) fn take_from(&self, id: &str) -> Lease {
+    pub(crate) fn take_from(&self, id: &str) -> Lease {
         self.try_take(&only(id)).unwrap()
     }
 
     /// Waits for a lease in a task of its own.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &self,
         principal: &'static str,
         requirement: Requirement,
@@ -135,13 +135,13 @@ impl Fleet {
     }
 
     /// Requests to this instance that all end so.
-    pub(super) fn send(&self, id: &str, outcomes: &[Outcome]) {
+    pub(crate) fn send(&self, id: &str, outcomes: &[Outcome]) {
         for outcome in outcomes {
             self.take_from(id).finish(*outcome);
         }
     }
 
-    pub(super) fn status(&self, id: &str) -> InstanceStatus {
+    pub(crate) fn status(&self, id: &str) -> InstanceStatus {
         self.pool
             .instances()
             .into_iter()
@@ -149,7 +149,7 @@ impl Fleet {
             .unwrap()
     }
 
-    pub(super) fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.pool
             .instances()
             .into_iter()
@@ -157,12 +157,12 @@ impl Fleet {
             .collect()
     }
 
-    pub(super) fn in_flight(&self) -> u64 {
+    pub(crate) fn in_flight(&self) -> u64 {
         self.pool.metrics().hub.in_flight
     }
 
     /// The kinds of events so far, of one instance, but `instance_registered`.
-    pub(super) fn happened(&mut self, id: &str) -> Vec<String> {
+    pub(crate) fn happened(&mut self, id: &str) -> Vec<String> {
         let mut kinds = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             if event.instance.as_deref() == Some(id) && event.kind != "instance_registered" {
@@ -176,7 +176,7 @@ impl Fleet {
     }
 
     /// How often each instance is chosen in so many requests that end at once.
-    pub(super) fn spread(&self, requests: usize, requirement: &Requirement) -> BTreeMap<String, usize> {
+    pub(crate) fn spread(&self, requests: usize, requirement: &Requirement) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for _ in 0..requests {
             let lease = self.try_take(requirement).unwrap();
@@ -188,7 +188,7 @@ impl Fleet {
 }
 
 /// Only this instance will do.
-pub(super) fn only(id: &str) -> Requirement {
+pub(crate) fn only(id: &str) -> Requirement {
     Requirement {
         instance: Some(id.to_owned()),
         ..Requirement::default()

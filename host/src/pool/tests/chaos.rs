@@ -240,7 +240,7 @@ impl World {
     }
 }
 
-fn simulated() -> tokio::runtime::Runtime {
+pub(super) fn simulated() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

@@ -11,11 +11,14 @@ use super::shelf::Resource;
 use crate::pool::call::bounded;
 use crate::pool::core::Core;
 use crate::pool::events::kind;
+use crate::pool::gate::Closed;
 use crate::pool::slot::{Phase, Slot};
 use crate::pool::starter::STOP_LIMIT;
 
-/// A stop that failed is tried again after these.
-const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+/// A stop that failed is tried again after this; then after twice as long each time…
+const AGAIN: Duration = Duration::from_secs(1);
+/// …up to this.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// One that is lost sooner than this, and before anybody has used it, counts as one that did not start.
 const STILLBORN: Duration = Duration::from_secs(10);
@@ -33,8 +36,10 @@ pub(in crate::pool) enum Reason {
     Evicted,
     /// Its last use did not end well, so that nobody knows what is left in it.
     Failed(&'static str),
-    /// It is gone, unwell or drained.
+    /// It is gone, or unwell.
     Lost(String),
+    /// An operator asked for it.
+    Drained,
     /// It could not be made as good as new.
     NotReset(String),
     /// The pool ends.
@@ -43,13 +48,14 @@ pub(in crate::pool) enum Reason {
 
 impl Reason {
     /// All names, in the order of [`index`](Self::index).
-    pub(super) const NAMES: [&'static str; 8] = [
+    pub(super) const NAMES: [&'static str; 9] = [
         "idle",
         "too_old",
         "used_up",
         "evicted",
         "failed",
         "lost",
+        "drained",
         "not_reset",
         "hub_stops",
     ];
@@ -62,8 +68,9 @@ impl Reason {
             Reason::Evicted => 3,
             Reason::Failed(_) => 4,
             Reason::Lost(_) => 5,
-            Reason::NotReset(_) => 6,
-            Reason::HubStops => 7,
+            Reason::Drained => 6,
+            Reason::NotReset(_) => 7,
+            Reason::HubStops => 8,
         }
     }
 
@@ -97,20 +104,30 @@ impl Core {
 
     /// It cannot be used any more, as its slot can tell.
     pub(super) fn discard_lost(self: &Arc<Self>, resource: Resource) {
-        if self.is_closed() {
-            return self.discard(resource, Reason::HubStops);
-        }
         let now = self.clock.now();
-        let why = resource.slot.obstacle(now).unwrap_or_default();
+        let reason = self.why_closed(&resource.slot);
         // Otherwise what dies at once would be started again at once, for ever.
-        if resource.uses == 0 && now.since(resource.born) < STILLBORN {
+        if let Reason::Lost(why) = &reason
+            && resource.uses == 0
+            && now.since(resource.born) < STILLBORN
+        {
             let error = Error::plugin(format!("it ended as soon as it ran: {why}"));
             if let Some(shelf) = self.warm.shelves.lock().get(&resource.specification) {
                 shelf.setback = Some(Setback::new(shelf.setback.as_ref(), error, now));
             }
         }
-        self.discard(resource, Reason::Lost(why));
+        self.discard(resource, reason);
         self.reconsider();
+    }
+
+    /// Why a slot that is closed is thrown away.
+    pub(super) fn why_closed(&self, slot: &Slot) -> Reason {
+        let closed = slot.gate.read().closed;
+        match () {
+            () if self.is_closed() => Reason::HubStops,
+            () if closed.only(&[Closed::DRAINING]) => Reason::Drained,
+            () => Reason::Lost(slot.obstacle(self.clock.now()).unwrap_or_default()),
+        }
     }
 
     async fn throw_away(self: Arc<Self>, resource: Resource) {
@@ -125,7 +142,7 @@ impl Core {
     }
 
     /// Whether stopping it is ours to do, and not under way already.
-    fn claim_stop(self: &Arc<Self>, slot: &Arc<Slot>) -> bool {
+    pub(in crate::pool) fn claim_stop(self: &Arc<Self>, slot: &Arc<Slot>) -> bool {
         let mut ours = false;
         let change = slot.change(|condition| {
             ours = !matches!(condition.phase, Phase::Stopping | Phase::Stopped);
@@ -139,10 +156,10 @@ impl Core {
         ours
     }
 
-    /// A resource whose stop fails may still be there, and would count on no seat: so it is tried again, while the seat
-    /// is kept.
+    /// A resource whose stop fails may still be there, and would have no seat: so it keeps it, and is tried again until it
+    /// is stopped or the pool ends.
     async fn stop_for_good(&self, slot: &Slot) {
-        let mut pauses = AGAIN.iter();
+        let mut pause = AGAIN;
         loop {
             let instance = slot.instance.load_full();
             let stopped = bounded(STOP_LIMIT, "stop", |context| self.driver.stop(context, instance)).await;
@@ -151,13 +168,15 @@ impl Core {
                 Err(error) if matches!(error.code, ErrorCode::NOT_FOUND | ErrorCode::GONE) => return,
                 Err(error) => error,
             };
-            let pause = pauses.next().filter(|_| !self.is_closed());
-            tracing::warn!(hub = self.settings.name, instance = %slot.id, %error, again = ?pause, "could not stop it");
-            let Some(pause) = pause else { return };
+            tracing::warn!(hub = self.settings.name, instance = %slot.id, %error, "could not stop it");
+            if self.is_closed() {
+                return;
+            }
             tokio::select! {
-                () = self.clock.sleep_until(self.clock.now().after(*pause)) => {}
+                () = self.clock.sleep_until(self.clock.now().after(pause)) => {}
                 () = self.closed.cancelled() => {}
             }
+            pause = (pause * 2).min(LONGEST);
         }
     }
 }

@@ -48,12 +48,14 @@ impl Core {
         resource.owner = Some(held.principal.clone());
         resource.uses += 1;
         self.warm.counters.granted(&resource.specification, held.hit);
-        let data = json!({
-            "specification": resource.specification.name,
-            "uses": resource.uses,
-            "warm": held.hit,
+        let (hub, id) = (&self.settings.name, &resource.slot.id);
+        self.events.emit_often(kind::LEASE_GRANTED, hub, Some(id), || {
+            json!({
+                "specification": resource.specification.name,
+                "uses": resource.uses,
+                "warm": held.hit,
+            })
         });
-        self.emit(kind::LEASE_GRANTED, Some(&resource.slot), data);
         if fresh {
             self.tend();
         }
@@ -63,12 +65,14 @@ impl Core {
     pub(in crate::pool) fn take_back_warm(self: &Arc<Self>, held: Held, outcome: Outcome, used: bool) {
         let Held { resource, limit, .. } = held;
         if used {
-            let data = json!({
-                "specification": resource.specification.name,
-                "uses": resource.uses,
-                "outcome": outcome.label(),
+            let (hub, id) = (&self.settings.name, &resource.slot.id);
+            self.events.emit_often(kind::LEASE_RELEASED, hub, Some(id), || {
+                json!({
+                    "specification": resource.specification.name,
+                    "uses": resource.uses,
+                    "outcome": outcome.label(),
+                })
             });
-            self.emit(kind::LEASE_RELEASED, Some(&resource.slot), data);
         }
         match self.verdict(&resource, outcome, limit, used) {
             Some(reason) => self.dismiss_held(resource, reason),
@@ -86,8 +90,7 @@ impl Core {
             return Some(Reason::HubStops);
         }
         if !resource.slot.gate.read().closed.is_open() {
-            let why = resource.slot.obstacle(now).unwrap_or_default();
-            return Some(Reason::Lost(why));
+            return Some(self.why_closed(&resource.slot));
         }
         if used && outcome != Outcome::Success {
             return Some(Reason::Failed(outcome.label()));
@@ -122,6 +125,7 @@ impl Core {
     /// Back on its shelf, for its owner.
     fn lay_back(self: &Arc<Self>, resource: Resource) {
         let now = self.clock.now();
+        let due = now.after(self.settings.warm.idle_timeout).min(resource.retires);
         let refused = {
             let mut shelves = self.warm.shelves.lock();
             match shelves.get(&resource.specification) {
@@ -136,10 +140,10 @@ impl Core {
             }
         };
         match refused {
-            None => self.warm.alarm.set(now.after(self.settings.warm.idle_timeout)),
+            None => self.warm.alarm.set(due),
             Some(resource) => {
-                let why = resource.slot.obstacle(now).unwrap_or_default();
-                self.dismiss_held(resource, Reason::Lost(why));
+                let reason = self.why_closed(&resource.slot);
+                self.dismiss_held(resource, reason);
             }
         }
     }

@@ -22,27 +22,29 @@ pub(super) struct Shelves {
 }
 
 impl Shelves {
-    /// The shelf for this, made if there is none. Somebody has asked for it.
-    pub(super) fn ask(&mut self, value: &Value, hash: u64, now: Tick) -> &mut Shelf {
-        let same = |shelf: &Shelf| shelf.specification.value == *value;
-        let known = self
+    /// The shelf for this, if there is one. Somebody has asked for it.
+    pub(super) fn find(&mut self, value: &Value, hash: u64, now: Tick) -> Option<&mut Shelf> {
+        let shelf = self
             .by_hash
-            .get(&hash)
-            .and_then(|shelves| shelves.iter().position(same));
-        if known.is_none() {
-            if self.count >= MANY {
-                self.forget(|shelf| !shelf.kept);
-            }
-            self.count += 1;
-        }
-        let shelves = self.by_hash.entry(hash).or_default();
-        let at = known.unwrap_or_else(|| {
-            shelves.push(Shelf::new(Arc::new(Specification::new(value, hash)), now));
-            shelves.len() - 1
-        });
-        let shelf = &mut shelves[at];
+            .get_mut(&hash)?
+            .iter_mut()
+            .find(|shelf| shelf.specification.value == *value)?;
         shelf.asked = now;
-        shelf
+        Some(shelf)
+    }
+
+    /// Sets up a shelf for this. There is none.
+    pub(super) fn add(&mut self, specification: Specification, now: Tick) -> Arc<Specification> {
+        if self.count >= MANY {
+            self.forget(|shelf| !shelf.kept);
+        }
+        self.count += 1;
+        let specification = Arc::new(specification);
+        self.by_hash
+            .entry(specification.hash)
+            .or_default()
+            .push(Shelf::new(specification.clone(), now));
+        specification
     }
 
     /// The shelf of a specification. There is one as long as somebody has the specification.

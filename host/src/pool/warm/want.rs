@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::contract::time::Tick;
+use serde_json::Value;
 
-use super::Held;
 use super::specification::{Specification, hash};
+use super::{Held, Warm};
 use crate::pool::core::Core;
 use crate::pool::lease::Lease;
 use crate::pool::refusal::Refusal;
@@ -45,6 +46,23 @@ impl Drop for Wish {
     }
 }
 
+impl Warm {
+    /// The one specification for all requests that ask for the same. What is costly about it happens outside of the lock.
+    fn know(&self, value: &Value, now: Tick) -> Arc<Specification> {
+        let hash = hash(value);
+        if let Some(shelf) = self.shelves.lock().find(value, hash, now) {
+            return shelf.specification.clone();
+        }
+        let new = Specification::new(value, hash);
+        let mut shelves = self.shelves.lock();
+        // Somebody may have been quicker.
+        match shelves.find(value, hash, now) {
+            Some(shelf) => shelf.specification.clone(),
+            None => shelves.add(new, now),
+        }
+    }
+}
+
 impl Core {
     /// What a request wants of the warm pool; `None` if it wants an ordinary instance.
     #[inline]
@@ -55,27 +73,16 @@ impl Core {
     ) -> Result<Option<Want>, Refusal> {
         match &requirement.specification {
             None => Ok(None),
-            Some(specification) if !self.is_closed() => {
-                if !self.warm.able {
-                    return Err(Refusal::StartsNothing);
-                }
-                // The costly part, and so outside of the lock.
-                let hash = hash(specification);
-                let now = self.clock.now();
+            Some(_) if self.is_closed() => Err(Refusal::Closed),
+            Some(_) if !self.warm.able => Err(Refusal::StartsNothing),
+            Some(specification) => {
                 let limit = self.settings.warm.max_uses;
                 Ok(Some(Want {
-                    specification: self
-                        .warm
-                        .shelves
-                        .lock()
-                        .ask(specification, hash, now)
-                        .specification
-                        .clone(),
+                    specification: self.warm.know(specification, self.clock.now()),
                     principal: principal.into(),
                     uses: requirement.max_uses.map_or(limit, |uses| uses.min(limit)).max(1),
                 }))
             }
-            Some(_) => Err(Refusal::Closed),
         }
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, not what they share
 
+mod leaving;
 mod manifest;
 mod starting;
 mod support;

@@ -11,7 +11,11 @@ use crate::options::Options;
 use crate::report::Found;
 
 /// The benches, each with its package.
-const BENCHES: [(&str, &str); 2] = [("gleitzeit-bench", "decide"), ("gleitzeit", "lease")];
+const BENCHES: [(&str, &str); 3] = [
+    ("gleitzeit-bench", "decide"),
+    ("gleitzeit", "lease"),
+    ("gleitzeit", "warm"),
+];
 
 /// Runs them, for a shorter time than criterion takes by itself, and collects the medians.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Found>> {

@@ -12,6 +12,7 @@ fn a_plugin_exports_its_entry_and_nothing_else() {
         "ollama-hub",
         "openai-hub",
         "docker-hub",
+        "process-hub",
         "llm-provider",
     ] {
         let path = plugin(package);

@@ -1,7 +1,14 @@
 //! Warm pools under simulated time.
 
+mod bounds;
+mod chaos;
 mod failures;
+mod losses;
 mod reuse;
+mod shutdown;
+mod status;
+mod stock;
+mod threads;
 
 use std::time::Duration;
 

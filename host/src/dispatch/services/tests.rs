@@ -1,0 +1,168 @@
+use std::time::Duration;
+
+use plugin_api::manifest::ProviderManifest;
+use plugin_api::provider::{Decision, OwnedRequest, Phase, Rendered, Reply, Request};
+use serde_json::json;
+
+use super::*;
+use crate::plugin::driver::ProviderDriver;
+use crate::pool::testing::{Engine, Fleet, fleet, idle};
+
+/// A provider that asks for what it likes and serves nothing.
+struct Asks(ProviderManifest);
+
+impl ProviderDriver for Asks {
+    fn manifest(&self) -> &ProviderManifest {
+        &self.0
+    }
+    fn decide(&self, _: &Request<'_>) -> Result<Decision, Error> {
+        Ok(Decision::Work)
+    }
+    fn work(&self, _: Context, _: OwnedRequest) -> futures_util::future::BoxFuture<'_, Result<Reply, Error>> {
+        Box::pin(async { Err(Error::unsupported("work")) })
+    }
+    fn render_error(&self, _: &str, _: Phase, error: &Error) -> Rendered {
+        Rendered::json(500, &json!({ "code": error.code }))
+    }
+    fn shutdown(&self) -> futures_util::future::BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// A provider that is being built, the hub it will be bound to, and what is behind both.
+struct World {
+    services: Arc<ComponentServices>,
+    dispatcher: Dispatcher,
+    boxes: Fleet,
+    plain: Fleet,
+}
+
+async fn world() -> World {
+    let boxes = fleet(&[])
+        .hub(|hub| {
+            hub.manifest.start = Some(json!({}));
+            hub.manifest.provides = "box".into();
+            hub.engine = Some(Engine::default());
+        })
+        .set(|settings| settings.name = "boxes".into())
+        .start()
+        .await;
+    let plain = fleet(&["a"]).start().await;
+    let dispatcher = Dispatcher::new(Arc::new(Manager::default()));
+    let services = ComponentServices::new(Scope::Provider("p".into()));
+    services.bind(&dispatcher);
+    World {
+        services,
+        dispatcher,
+        boxes,
+        plain,
+    }
+}
+
+impl World {
+    fn serve(&self) {
+        let entry = ProviderEntry::new(
+            "p".into(),
+            "p".into(),
+            "1".into(),
+            Arc::new(Asks(ProviderManifest::default())),
+            vec![self.plain.pool.clone(), self.boxes.pool.clone()],
+            [("sandboxed".to_owned(), "boxes".to_owned())].into(),
+        );
+        self.dispatcher.manager().add_provider(Arc::new(entry));
+        self.services.in_service();
+    }
+}
+
+fn wants() -> Requirement {
+    Requirement {
+        specification: Some(json!({ "image": "i" })),
+        role: Some("sandboxed".into()),
+        ..Requirement::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bindings_are_known_as_soon_as_the_component_is_in_service() {
+    let world = world().await;
+    let services = world.services.clone();
+    let asked = tokio::spawn(async move { services.bindings(&Context::background("test")).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!asked.is_finished());
+    world.serve();
+    let bindings = asked.await.unwrap().unwrap();
+    let boxes = bindings.iter().find(|binding| binding.hub == "boxes").unwrap();
+    assert_eq!(
+        (boxes.provides.as_str(), &boxes.roles[..]),
+        ("box", &["sandboxed".to_owned()][..])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_component_that_is_retired_has_none() {
+    let world = world().await;
+    let services = world.services.clone();
+    let asked = tokio::spawn(async move { services.bindings(&Context::background("test")).await });
+    idle().await;
+    world.services.release_all();
+    assert_eq!(asked.await.unwrap().unwrap_err().code, ErrorCode::GONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_to_be_kept_warm_may_be_said_before_the_hubs_are_known() {
+    let world = world().await;
+    world.services.warm(&wants());
+    idle().await;
+    assert!(world.boxes.pool.warm_status().unwrap().shelves.is_empty());
+    world.serve();
+    idle().await;
+    let shelves = world.boxes.pool.warm_status().unwrap().shelves;
+    assert_eq!((shelves.len(), shelves[0].unused, shelves[0].kept), (1, 1, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_role_the_first_hub_that_starts_resources_is_meant() {
+    let world = world().await;
+    world.serve();
+    let anywhere = Requirement {
+        role: None,
+        ..wants()
+    };
+    world.services.warm(&anywhere);
+    idle().await;
+    assert_eq!(world.boxes.pool.warm_status().unwrap().total, 1);
+    let grant = world
+        .services
+        .lease(&Context::background("test"), &anywhere)
+        .await
+        .unwrap();
+    assert_eq!((grant.hub.as_str(), grant.uses), ("boxes", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_tells_how_often_the_resource_has_been_used() {
+    let world = world().await;
+    world.serve();
+    for uses in 1..4 {
+        let context = Context::background("test");
+        let grant = world.services.lease(&context, &wants()).await.unwrap();
+        assert_eq!(grant.uses, uses);
+        world.services.release(grant.lease, Outcome::Success);
+        idle().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retired_component_holds_nothing() {
+    let world = world().await;
+    world.serve();
+    world
+        .services
+        .lease(&Context::background("test"), &wants())
+        .await
+        .unwrap();
+    world.services.release_all();
+    idle().await;
+    let status = world.boxes.pool.warm_status().unwrap();
+    assert_eq!(status.discarded["failed"], 1, "nobody knows what is left in it");
+}

@@ -1,0 +1,138 @@
+"""A run from the inside: what happens in the fork, under the code's own user."""
+
+import io
+import json
+import os
+import resource
+import signal
+import sys
+
+from . import execute, frames, spawn, workdir
+
+
+class Report:
+    """The pipe to the supervisor, which believes nothing of what it carries."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.run = 0
+
+    def send(self, kind, *parts):
+        left = memoryview(frames.pack(kind, self.run, *parts))
+        while left:
+            left = left[os.write(self.descriptor, left) :]
+
+
+def read_exactly(descriptor, count):
+    """So many bytes, or None where the pipe has ended."""
+    pieces = []
+    while count:
+        piece = os.read(descriptor, min(count, 1 << 20))
+        if not piece:
+            return None
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+def jobs(descriptor):
+    """The jobs that come down the pipe, each with its files: (number, job, [(name, contents)])."""
+    job, files = None, []
+    while True:
+        header = read_exactly(descriptor, frames.HEADER.size)
+        if header is None:
+            return
+        length, kind, run = frames.HEADER.unpack(header)
+        payload = read_exactly(descriptor, length)
+        if payload is None:
+            return
+        if kind == frames.RUN:
+            job = json.loads(payload.decode())
+        elif kind == frames.FILE:
+            files.append(frames.split_named(payload))
+        elif kind == frames.STDIN:
+            sys.stdin = io.TextIOWrapper(io.BytesIO(payload), "utf-8", "surrogateescape")
+        elif kind == frames.GO:
+            yield run, job, files
+            job, files = None, []
+
+
+def main(config, job_pipe, report_pipe):
+    """Everything that a fork does, up to its end."""
+    report = Report(report_pipe)
+    os.makedirs(config["work"], mode=0o755, exist_ok=False)
+    os.chdir(config["work"])
+    fresh_streams()
+    sys.path.insert(0, config["work"])
+    sys.argv = [""]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv = []
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+    coming = jobs(job_pipe)
+    run, job, files = next(coming, (None, None, None))
+    if run is None:
+        os._exit(0)
+    report.run = run
+    if job["kind"] != "open":
+        os.close(job_pipe)
+    spawn.tighten(resource.RLIMIT_FSIZE, job.get("file_bytes"))
+    if job.get("cpu_seconds"):
+        # At the hard limit it would be killed without a word of why.
+        spawn.tighten(resource.RLIMIT_CPU, job["cpu_seconds"], 1)
+    os.environ.clear()
+    os.environ.update(config["environment"])
+    namespace = execute.fresh_main()
+    try:
+        settle(job, files)
+    except OSError as error:
+        execute.leave(report, 72, {"kind": "files", "error": str(error), "errno": error.errno})
+    if job["kind"] == "open":
+        session(coming, report, job, namespace)
+    else:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code, done = execute.perform(job, namespace, report)
+        execute.leave(report, code, done)
+
+
+def settle(job, files):
+    """Puts in place what comes with each run."""
+    for name, contents in files:
+        workdir.place(name, contents, job["stamp"])
+    os.environ.update(job.get("environment") or {})
+
+
+def session(coming, report, job, namespace):
+    """Runs one job after another in one namespace, until no more come."""
+    handler = signal.default_int_handler
+    done = {"kind": "ok"}
+    while True:
+        if job.get("code") is not None or job.get("file"):
+            # Between runs an interrupt that comes late means nothing.
+            signal.signal(signal.SIGINT, handler)
+            try:
+                code, done = execute.perform(job, namespace, report)
+            finally:
+                handler = signal.signal(signal.SIGINT, signal.SIG_IGN) or signal.SIG_IGN
+            if done["kind"] == "exit":
+                execute.leave(report, code, done)
+        report.send(frames.DONE, json.dumps(done).encode())
+        run, job, files = next(coming, (None, None, None))
+        if run is None:
+            execute.leave(report, 0, None)
+        report.run = run
+        done = {"kind": "ok"}
+        try:
+            settle(job, files)
+        except OSError as error:
+            done = {"kind": "files", "error": str(error), "errno": error.errno}
+            job = {}
+
+
+def fresh_streams():
+    """Standard streams of its own. What cannot be encoded is escaped, lines go out as they end."""
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8", "surrogateescape")
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        raw = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
+        setattr(sys, name, io.TextIOWrapper(raw, "utf-8", "backslashreplace", line_buffering=True))
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
