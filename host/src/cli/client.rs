@@ -106,6 +106,38 @@ impl Client {
         Ok(items.boxed())
     }
 
+    /// Follows events: the query is of `GET /events`. Ends when the host does.
+    ///
+    /// # Errors
+    /// No host answers, or it refuses.
+    pub(super) async fn follow(
+        &self,
+        query: &str,
+    ) -> Result<BoxStream<'static, Result<Value, Failure>>, Failure> {
+        let url = format!("{}/events?{query}", self.url);
+        let response = self
+            .dispatch(self.http.get(url).header(ACCEPT, "text/event-stream"))
+            .await?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = self.body(response).await?;
+            let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+            return Err(match value.get("error") {
+                Some(error) => Failure::of_error(error),
+                None => self.stranger(status),
+            });
+        }
+        let chunks = response
+            .bytes_stream()
+            .map(|chunk| chunk.map_err(|error| broken_off(&chain(&error))));
+        let events = Events::new(chunks.boxed()).map(|event| {
+            let data = event?;
+            serde_json::from_slice(&data)
+                .map_err(|error| broken_off(&format!("an event is not JSON: {error}")))
+        });
+        Ok(events.boxed())
+    }
+
     async fn send(&self, method: &str, params: Value, stream: bool) -> Result<reqwest::Response, Failure> {
         let mut body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let accept = if stream {
@@ -114,11 +146,15 @@ impl Client {
         } else {
             "application/json"
         };
-        let mut request = self
+        let request = self
             .http
             .post(format!("{}/rpc", self.url))
             .header(ACCEPT, accept)
             .json(&body);
+        self.dispatch(request).await
+    }
+
+    async fn dispatch(&self, mut request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, format!("Bearer {}", key.expose()));
         }
@@ -148,17 +184,16 @@ impl Client {
     fn message(&self, status: StatusCode, body: &[u8]) -> Result<Value, Failure> {
         let message: Option<Value> = serde_json::from_slice(body).ok();
         let is_response = |message: &Value| message.get("result").is_some() || message.get("error").is_some();
-        message.filter(is_response).ok_or_else(|| {
-            Failure::new(
-                Exit::Unreachable,
-                format!(
-                    "what answers at {} is not a Gleitzeit host (HTTP {})",
-                    self.url,
-                    status.as_u16()
-                ),
-            )
-            .hint("say where the host is: --url or GLEITZEIT_URL")
-        })
+        message.filter(is_response).ok_or_else(|| self.stranger(status))
+    }
+
+    fn stranger(&self, status: StatusCode) -> Failure {
+        let what = format!(
+            "what answers at {} is not a Gleitzeit host (HTTP {})",
+            self.url,
+            status.as_u16()
+        );
+        Failure::new(Exit::Unreachable, what).hint("say where the host is: --url or GLEITZEIT_URL")
     }
 }
 

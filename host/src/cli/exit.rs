@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub enum Exit {
     /// It worked.
     Ok = 0,
-    /// It failed: an instance, a plugin or the host.
+    /// It failed: an instance, a plugin or the host; or a result says `"success": false`.
     Failed = 1,
     /// The command line, the parameters or the settings are wrong.
     Usage = 2,
@@ -30,7 +30,7 @@ pub enum Exit {
 /// The codes as `--help` shows them.
 pub(super) const HELP: &str = "Exit codes:
   0  it worked
-  1  it failed: an instance, a plugin or the host
+  1  it failed: an instance, a plugin or the host; or the result says `success: false`
   2  the command line, the parameters or the settings are wrong
   3  no host answers
   4  nothing could serve it now; it may work later

@@ -1,4 +1,6 @@
-//! `gleitzeit hub`: a hub's own verbs, on as many instances as they are about.
+//! `gleitzeit hub`: a hub's own verbs, on as many instances as they are about; and hubs that come and go.
+
+mod change;
 
 use std::collections::BTreeMap;
 
@@ -9,17 +11,23 @@ use super::client::Client;
 use super::listing;
 use super::progress::Bars;
 use super::table::{Table, Tone};
-use super::{Exit, Failure, Global, Terminal, params};
+use super::{Exit, Failure, Global, Terminal, output, params};
 use crate::config::nearest;
+use change::Change;
 
 /// Arguments of `hub`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    change: Option<Change>,
     /// The hub's name in plugins.toml
-    hub: String,
+    #[arg(required = true)]
+    hub: Option<String>,
     /// The verb; without one, the hub's verbs are listed
     verb: Option<String>,
-    /// The verb's arguments: the one that stands first needs no name, the others are key=value
+    /// The verb's arguments: the one that stands first needs no name, the others are key=value, key=@FILE for a file's
+    /// text, key=%FILE for its bytes in base64
     arguments: Vec<String>,
     #[command(flatten)]
     selection: SelectionArgs,
@@ -59,8 +67,12 @@ impl SelectionArgs {
 
 pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let client = Client::new(global)?;
+    if let Some(change) = args.change {
+        return change.run(&client, terminal).await;
+    }
+    let hub = args.hub.unwrap_or_default();
     let methods = client.call("manager/methods", json!({})).await?;
-    let verbs = verbs_of(&methods, &args.hub)?;
+    let verbs = verbs_of(&methods, &hub)?;
     let Some(verb) = &args.verb else {
         list(verbs, terminal);
         return Ok(Exit::Ok);
@@ -72,7 +84,7 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
             .flatten()
             .map(|(name, _)| name.as_str())
             .collect();
-        let failure = Failure::usage(format!("the hub `{}` has no verb `{verb}`", args.hub));
+        let failure = Failure::usage(format!("the hub `{hub}` has no verb `{verb}`"));
         return Err(match nearest::suggestion(verb, &known) {
             Some(suggestion) => failure.hint(suggestion),
             None => failure,
@@ -80,7 +92,7 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
     };
     let arguments = params::parse(&args.arguments, about["positional"].as_str())?;
     let control = json!({
-        "hub": args.hub,
+        "hub": hub,
         "verb": verb,
         "arguments": arguments,
         "selection": args.selection.to_json(),
@@ -93,6 +105,7 @@ pub(super) async fn run(args: Args, global: &Global, terminal: &mut Terminal) ->
         match item.get("results") {
             Some(last) => results = last.clone(),
             None if terminal.json => terminal.value(&item),
+            None if bars.aside(|| output::said(&item["progress"], terminal)) => {}
             None => bars.update(item["instance"].as_str().unwrap_or_default(), &item["progress"]),
         }
     }
@@ -151,8 +164,14 @@ fn show(results: &Value, terminal: &mut Terminal) -> Exit {
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     let sorted: BTreeMap<_, _> = results.as_object().into_iter().flatten().collect();
     for (instance, result) in sorted {
+        let value = &result["ok"];
         let Some(error) = result.get("error") else {
-            done.push((instance, &result["ok"]));
+            if output::exit_of(value) == Exit::Ok {
+                done.push((instance, value));
+            } else {
+                exit = Exit::Failed;
+                failed.push([instance.clone(), "failed".to_owned(), brief(value)]);
+            }
             continue;
         };
         let failure = Failure::of_error(error);
@@ -172,7 +191,11 @@ fn show(results: &Value, terminal: &mut Terminal) -> Exit {
     if let Some(rows) = listed(&done) {
         terminal.table(&listing::table(&rows));
     } else if let Some(only) = only_large(results) {
-        terminal.value(only);
+        // It says itself how it ended.
+        failed.clear();
+        if !output::outcome(only, false, terminal) {
+            terminal.value(only);
+        }
     } else {
         for (instance, value) in done {
             table.row(Tone::Good, [instance.clone(), "done".to_owned(), brief(value)]);
@@ -203,7 +226,9 @@ fn listed(done: &[(&String, &Value)]) -> Option<Vec<Map<String, Value>>> {
 fn only_large(results: &Value) -> Option<&Value> {
     let results = results.as_object()?;
     let (_, only) = results.iter().next().filter(|_| results.len() == 1)?;
-    only.get("ok").filter(|value| value.to_string().len() > 100)
+    let says = |value: &Value| value.get("stdout").is_some() || value.get("stderr").is_some();
+    only.get("ok")
+        .filter(|value| says(value) || value.to_string().len() > 100)
 }
 
 fn brief(value: &Value) -> String {

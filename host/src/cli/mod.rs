@@ -3,6 +3,8 @@
 //! Commands that talk to a running host speak JSON-RPC to it like anybody else; the others look at files only.
 //! Results go to standard output, everything else to standard error, and how it went is the [`Exit`] code.
 
+mod allocate;
+mod allocations;
 mod call;
 mod check;
 mod client;
@@ -12,20 +14,25 @@ mod confine;
 mod doctor;
 mod events;
 mod exit;
+mod follow;
 mod global;
 mod hub;
 mod instances;
 mod listing;
 mod logging;
 mod methods;
+mod optimise;
+mod output;
 mod params;
 mod plugin;
 mod progress;
+mod scale;
 mod schema;
 mod serve;
 mod status;
 mod table;
 mod terminal;
+mod totals;
 mod warm;
 
 #[cfg(test)]
@@ -62,6 +69,22 @@ enum Command {
     Instances(instances::Args),
     /// Run a hub's own verb, such as `hub NAME pull MODEL`; without a verb, list them
     Hub(hub::Args),
+    /// Keep resources for a while: several at once, across hubs, all of them or none
+    Allocate(allocate::Args),
+    /// List what is allocated, make an allocation last longer, or give it back
+    Allocations(allocations::Args),
+    /// Make an allocation last longer
+    Renew(allocations::Renew),
+    /// Give an allocation back
+    Release(allocations::Release),
+    /// Change how many resources a hub keeps
+    Scale(scale::Args),
+    /// Say what could be better and why, or do what is safe
+    Optimise(optimise::Args),
+    /// Show every hub together, and each by itself, in numbers
+    Totals,
+    /// Follow what happens, as it happens
+    Events(follow::Args),
     /// List the methods a running host offers, or show one
     Methods(methods::Args),
     /// Look at plugin files without running them
@@ -105,6 +128,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Termina
         Command::Status(args) => block_on(status::run(args, &cli.global, terminal)),
         Command::Instances(args) => block_on(instances::run(args, &cli.global, terminal)),
         Command::Hub(args) => block_on(hub::run(args, &cli.global, terminal)),
+        Command::Allocate(args) => block_on(allocate::run(args, &cli.global, terminal)),
+        Command::Allocations(args) => block_on(allocations::run(args, &cli.global, terminal)),
+        Command::Renew(args) => block_on(allocations::renew(args, &cli.global, terminal)),
+        Command::Release(args) => block_on(allocations::release(args, &cli.global, terminal)),
+        Command::Scale(args) => block_on(scale::run(args, &cli.global, terminal)),
+        Command::Optimise(args) => block_on(optimise::run(&args, &cli.global, terminal)),
+        Command::Totals => block_on(totals::run(&cli.global, terminal)),
+        Command::Events(args) => block_on(follow::run(args, &cli.global, terminal)),
         Command::Methods(args) => block_on(methods::run(args, &cli.global, terminal)),
         Command::Plugin(args) => plugin::run(&args, &cli.global, terminal),
         Command::Check => check::run(&cli.global, terminal),

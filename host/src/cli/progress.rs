@@ -50,6 +50,11 @@ impl Bars {
         bar.tick();
     }
 
+    /// Does something that writes to the terminal, with the bars out of the way.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.all.suspend(write)
+    }
+
     /// Takes them away, before the result is printed.
     pub(super) fn clear(&self) {
         for bar in self.by_instance.borrow().values() {

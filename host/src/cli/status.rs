@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::instances::at;
 use super::table::{Table, Tone, one_line};
-use super::{Exit, Failure, Global, Terminal, warm};
+use super::{Exit, Failure, Global, Terminal, allocations, warm};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -102,6 +102,11 @@ fn show(status: &Value, terminal: &mut Terminal) {
     if !providers.is_empty() {
         terminal.line("");
         terminal.table(&providers);
+    }
+    let allocations = allocations::list_table(list("allocations"));
+    if !allocations.is_empty() {
+        terminal.line("");
+        terminal.table(&allocations);
     }
     let unready: Vec<&str> = list("unready").iter().filter_map(Value::as_str).collect();
     let refused = list("plugins")

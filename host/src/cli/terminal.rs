@@ -82,6 +82,15 @@ impl Terminal {
         }
     }
 
+    /// Writes text that is not part of the result as it is.
+    pub fn print_err(&mut self, text: &str) {
+        // As with `note`.
+        let _ = self
+            .err
+            .write_all(text.as_bytes())
+            .and_then(|()| self.err.flush());
+    }
+
     /// Writes a line that is not part of the result.
     pub fn note(&mut self, text: impl AsRef<str>) {
         // Where even this cannot be written there is nobody to tell.

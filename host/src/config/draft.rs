@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value, json};
+
 use super::diagnostics::{Diagnostics, Mistake};
 use super::plugins::Manifests;
 use super::settings::{HostSettings, Settings};
@@ -94,6 +96,35 @@ pub fn read(from: &Sources) -> Draft {
 }
 
 impl Draft {
+    /// One hub by itself, as a request describes it: written as the file would have it, so that it is checked by the
+    /// same code with the same words.
+    pub fn of_hub(
+        name: &str,
+        table: Map<String, Value>,
+        base: &Path,
+        environment: BTreeMap<String, String>,
+    ) -> Self {
+        let mut sources = SourceMap::default();
+        let mut mistakes = Vec::new();
+        let file = json!({ "hubs": { name: table } });
+        let text = toml::to_string_pretty(&file).unwrap_or_else(|_| {
+            mistakes.push(Mistake::new("null is no setting").help("leave out what has no value"));
+            String::new()
+        });
+        let place = sources.add("the request", &text);
+        let (tree, broken) = parse::document(&text, &place);
+        mistakes.extend(broken);
+        Self {
+            tree,
+            sources,
+            mistakes,
+            base: base.to_owned(),
+            file: None,
+            environment,
+            refused: BTreeMap::new(),
+        }
+    }
+
     /// The file that was read.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
@@ -174,6 +205,7 @@ impl Draft {
             return Err(Diagnostics::new(self.sources, self.mistakes));
         }
         paths::resolve(&mut settings, &self.base);
+        settings.base = self.base;
         Ok(settings)
     }
 

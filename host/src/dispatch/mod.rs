@@ -61,6 +61,19 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// From now on these providers answer, and no others.
+    ///
+    /// # Errors
+    /// Two offer the same; then nothing has changed.
+    pub fn republish(&self, providers: &[Arc<ProviderEntry>]) -> Result<(), Error> {
+        let empty = Table::default();
+        let table = providers
+            .iter()
+            .try_fold(empty, |table, provider| table.add(provider))?;
+        self.table.store(Arc::new(table));
+        Ok(())
+    }
+
     /// Who answers at a path.
     pub fn find(&self, method: &Method, path: &str) -> Found {
         self.table.load().find(method, path)

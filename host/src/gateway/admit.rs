@@ -57,15 +57,7 @@ where
     Ok(principal)
 }
 
-/// A request that needs an administrator's key and came with another.
-pub(super) fn needs_admin(what: &str) -> Error {
-    Error::new(
-        ErrorCode::FORBIDDEN,
-        Fault::Client,
-        format!("{what} changes the fleet, which this key may not"),
-    )
-    .hint("use a key with `admin = true`")
-}
+pub(super) use crate::manager::needs_admin;
 
 /// Whole bodies only: a coding that nobody here undoes would reach a provider as noise.
 fn check_coding(headers: &HeaderMap) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
@@ -16,6 +17,8 @@ use plugin_api::host::Control;
 use prometheus_client::encoding::DescriptorEncoder;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+use crate::pool::EventSink;
 
 /// An error of any kind, where nobody matches on it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -146,6 +149,13 @@ pub trait Admin: Send + Sync + 'static {
     fn reads_only(&self, hub: Option<&str>, verb: &str) -> bool;
     /// Runs a hub's verb: progress values, then `{"results": …}` as the last item.
     fn control(&self, control: Control, asker: Asker) -> BoxStream<'static, Result<Value, Error>>;
+    /// Calls a method of the manager's own.
+    ///
+    /// # Errors
+    /// There is none of this name, the parameters do not fit, the key may not, or the method's own.
+    fn manage(&self, verb: String, params: Bytes, asker: Asker) -> BoxFuture<'_, Result<Value, Error>>;
+    /// Everything that happens.
+    fn events(&self) -> EventSink;
     /// Adds the pools' metrics to a scrape.
     ///
     /// # Errors

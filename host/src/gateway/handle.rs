@@ -22,7 +22,7 @@ use super::site::{Lane, stopping};
 use super::target::{Own, Target};
 use super::ticket::Ticket;
 use super::watch::{Phase, Watch};
-use super::{body, health, origin, request_id, rpc};
+use super::{body, events, health, origin, request_id, rpc};
 
 /// Unread bodies up to this size the connection gets over by itself; with larger ones it is closed.
 const DRAINED: u64 = 64 << 10;
@@ -147,6 +147,10 @@ impl<B: Backend> Exchange<'_, B> {
                 .await?;
                 self.waited = instances.map(|instances| reading + instances);
                 Ok(response.map(|body| Content::Backend { body }))
+            }
+            Target::Own(Own::Events) => {
+                self.waited = None;
+                events::answer(self.lane, &parts)
             }
             _ => {
                 self.waited = None;

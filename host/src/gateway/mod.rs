@@ -3,7 +3,7 @@
 //! The gateway authenticates, bounds what callers may cost, and hands requests on; it knows no dialect. A few
 //! network threads (`worker`) each serve their connections (`connection`, `socket`, `watch`); a request goes
 //! through `handle`: what is it for (`target`), may it (`admit`), its body (`body`), then the [`backend`]. What the
-//! gateway answers itself is in `rpc` and `health`.
+//! gateway answers itself is in `rpc`, `events` and `health`.
 
 mod admit;
 mod answer;
@@ -12,6 +12,7 @@ mod bad_head;
 mod body;
 mod budget;
 mod connection;
+mod events;
 mod failure;
 mod handle;
 mod health;

@@ -19,6 +19,8 @@ pub(super) enum Own {
     Ready,
     /// `GET /metrics`
     Metrics,
+    /// `GET /events`
+    Events,
 }
 
 impl Own {
@@ -28,6 +30,7 @@ impl Own {
             "/healthz" => Some(Own::Health),
             "/readyz" => Some(Own::Ready),
             "/metrics" => Some(Own::Metrics),
+            "/events" => Some(Own::Events),
             _ => None,
         }
     }
@@ -35,6 +38,7 @@ impl Own {
     fn methods(self) -> &'static [&'static str] {
         match self {
             Own::Rpc => &["POST"],
+            Own::Events => &["GET"],
             Own::Health | Own::Ready | Own::Metrics => &["GET", "HEAD"],
         }
     }
@@ -46,6 +50,7 @@ impl Own {
             Own::Health => "healthz",
             Own::Ready => "readyz",
             Own::Metrics => "metrics",
+            Own::Events => "events",
         }
     }
 }
@@ -135,7 +140,7 @@ impl<R: Route> Target<R> {
                 format!("nothing is served at {method} {path}"),
             )
             .hint(
-                "`gleitzeit methods` lists what is served; JSON-RPC is at POST /rpc, health at GET /readyz",
+                "`gleitzeit methods` lists what is served; JSON-RPC is at POST /rpc, events at GET /events, health at GET /readyz",
             )),
         }
     }

@@ -69,6 +69,51 @@ impl ProviderEntry {
         }
     }
 
+    /// The same with one more hub, for those roles of its kind that have none.
+    pub fn with(&self, pool: Pool) -> Self {
+        let mut roles = self.roles.clone();
+        for (role, kind) in &self.driver.manifest().roles {
+            if pool.provides() == kind {
+                roles
+                    .entry(role.clone())
+                    .or_insert_with(|| pool.name().to_owned());
+            }
+        }
+        let hubs = self.hubs.iter().cloned().chain([pool]).collect();
+        self.rebound(hubs, roles)
+    }
+
+    /// The same without this hub; `None` where it has not got it.
+    pub fn without(&self, hub: &str) -> Option<Self> {
+        let others = |pool: &&Pool| pool.name() != hub;
+        let hubs: Vec<_> = self.hubs.iter().filter(others).cloned().collect();
+        if hubs.len() == self.hubs.len() {
+            return None;
+        }
+        let mut roles = self.roles.clone();
+        roles.retain(|_, name| name != hub);
+        for (role, kind) in &self.driver.manifest().roles {
+            if let Some(pool) = hubs.iter().find(|pool| pool.provides() == kind) {
+                roles
+                    .entry(role.clone())
+                    .or_insert_with(|| pool.name().to_owned());
+            }
+        }
+        Some(self.rebound(hubs, roles))
+    }
+
+    fn rebound(&self, hubs: Vec<Pool>, roles: BTreeMap<String, String>) -> Self {
+        Self {
+            name: self.name.clone(),
+            plugin: self.plugin.clone(),
+            version: self.version.clone(),
+            driver: self.driver.clone(),
+            relays: self.relays.clone(),
+            hubs,
+            roles,
+        }
+    }
+
     /// The pools that may serve a request in this role; without a role, all of them.
     ///
     /// # Errors

@@ -1,27 +1,40 @@
 //! All hubs and providers: bindings, choosing across hubs, verbs over many instances, draining, what status shows.
 
 mod acquire;
+pub mod allocation;
 mod entries;
+mod hubs;
+pub mod methods;
 mod metrics;
+pub mod optimise;
+mod scale;
 mod secrets;
 mod status;
+mod totals;
 mod verbs;
+mod who;
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use plugin_api::{Error, ErrorCode, Fault};
 
 pub use acquire::{Asking, Held};
+use allocation::Allocations;
 pub use entries::{HubEntry, ProviderEntry};
+pub use hubs::Workshop;
 pub use secrets::Secrets;
+pub use who::{Who, needs_admin};
 
 use crate::plugin::Catalogue;
-use crate::pool::{EventSink, Pool};
+use crate::pool::{Clock, EventSink, Pool};
 
 /// Every hub and provider that runs. Shared by all layers above; reading takes no lock.
-#[derive(Default)]
 pub struct Manager {
     hubs: ArcSwap<Vec<Arc<HubEntry>>>,
     providers: ArcSwap<Vec<Arc<ProviderEntry>>>,
@@ -31,16 +44,43 @@ pub struct Manager {
     changing: Mutex<()>,
     events: EventSink,
     secrets: Secrets,
+    allocations: Arc<Allocations>,
+    /// Who builds hubs that are added while the host runs; empty until there is somebody.
+    workshop: OnceLock<Weak<dyn Workshop>>,
+    /// Hubs that are being added or removed.
+    under_change: Mutex<BTreeSet<String>>,
+}
+
+impl Default for Manager {
+    fn default() -> Self {
+        Self::new(Secrets::default(), EventSink::default())
+    }
 }
 
 impl Manager {
     /// A manager with nothing to manage yet.
     pub fn new(secrets: Secrets, events: EventSink) -> Self {
+        Self::by(Clock::real(), secrets, events)
+    }
+
+    /// A manager whose allocations last by this clock.
+    pub fn by(clock: Clock, secrets: Secrets, events: EventSink) -> Self {
         Self {
+            hubs: ArcSwap::default(),
+            providers: ArcSwap::default(),
+            catalogue: ArcSwap::default(),
+            changing: Mutex::new(()),
+            allocations: Arc::new(Allocations::new(clock, events.clone())),
+            workshop: OnceLock::new(),
+            under_change: Mutex::default(),
             secrets,
             events,
-            ..Self::default()
         }
+    }
+
+    /// Resources that are kept for somebody.
+    pub fn allocations(&self) -> &Arc<Allocations> {
+        &self.allocations
     }
 
     /// Where everything that happens to instances is told.

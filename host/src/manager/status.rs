@@ -29,6 +29,7 @@ impl Manager {
             "api": plugin_api::manifest::API_VERSION,
             "hubs": hubs,
             "providers": self.provider_list(),
+            "allocations": self.allocations().all(),
             "plugins": self.plugins(),
         })
     }

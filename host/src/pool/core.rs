@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use plugin_api::contract::breaker::{BreakerPolicy, Transition};
 use plugin_api::contract::health::HealthPolicy;
 use plugin_api::contract::metrics::HubMetrics;
@@ -19,6 +20,7 @@ use super::events::{EventSink, kind, status_change};
 use super::prepare::Preparations;
 use super::queue::Queue;
 use super::registry::Registry;
+use super::scale::Posts;
 use super::slot::{Policies, Slot, StateChange};
 use super::warm::Warm;
 use crate::config::settings::HubSettings;
@@ -42,6 +44,8 @@ pub(super) struct Core {
     pub(super) tasks: TaskTracker,
     /// Those of them that start and restart resources.
     pub(super) starters: TaskTracker,
+    /// What they start, by number.
+    pub(super) posts: Mutex<Posts>,
     /// Nobody gets an instance any more. The token ends the loops; the flag is for requests, because asking the
     /// token takes a lock.
     pub(super) closed: CancellationToken,
@@ -85,6 +89,7 @@ impl Core {
             warm: Warm::new(&settings.warm, driver.manifest().start.is_some()),
             tasks: TaskTracker::new(),
             starters: TaskTracker::new(),
+            posts: Mutex::new(Posts::new(&settings.start)),
             closed: CancellationToken::new(),
             shut: AtomicBool::new(false),
             booting: AtomicBool::new(true),
@@ -147,6 +152,12 @@ impl Core {
     pub(super) fn emit(&self, kind: &'static str, slot: Option<&Slot>, data: Value) {
         self.events
             .emit(kind, &self.settings.name, slot.map(|slot| &*slot.id), data);
+    }
+
+    /// Publishes what happens too often to be logged, while somebody follows. Not to be called under a lock.
+    pub(super) fn emit_to_followers(&self, kind: &'static str, slot: &Slot, data: impl FnOnce() -> Value) {
+        self.events
+            .emit_to_followers(kind, &self.settings.name, Some(&*slot.id), data);
     }
 
     /// An instance's state changed: publishes it, and tells those who wait. Not to be called under a lock.

@@ -26,6 +26,8 @@ impl Closed {
     pub(super) const STOPPED: Closed = Closed(1 << 38);
     /// It is not in the registry any more. Never opened again.
     pub(super) const REMOVED: Closed = Closed(1 << 39);
+    /// Somebody has it for himself. Whoever wants it too waits, as if it were full.
+    pub(super) const ALLOCATED: Closed = Closed(1 << 40);
 
     /// Whether every bit of `other` is set.
     pub(super) fn has(self, other: Closed) -> bool {

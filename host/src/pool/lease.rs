@@ -12,6 +12,7 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::time::Tick;
 
 use super::core::Core;
+use super::gate::Closed;
 use super::learn::Lesson;
 use super::slot::Slot;
 use super::tried::Tried;
@@ -41,6 +42,16 @@ pub struct Lease {
     handed_over: bool,
     /// Its request has paid into the retry budget.
     paid: bool,
+}
+
+/// What is left of a lease that is no request any more.
+#[derive(Debug)]
+pub(super) struct Detached {
+    pub(super) core: Arc<Core>,
+    pub(super) slot: Arc<Slot>,
+    pub(super) instance: Arc<ResourceInstance>,
+    pub(super) queued: Duration,
+    pub(super) resource: Option<Box<Held>>,
 }
 
 /// The capability a lease was taken for.
@@ -201,6 +212,36 @@ impl Lease {
         self.vacate(Outcome::Cancelled);
     }
 
+    /// Ends it as a request without letting go of its place: whoever takes it apart has to let it
+    /// [leave](Core::left). A trial of the breaker's is given back, and nothing is learnt.
+    pub(super) fn detach(mut self) -> Detached {
+        if let Some(permit) = self.permit.take() {
+            let transition = self
+                .slot
+                .settle(permit, Outcome::Cancelled, self.core.clock.now());
+            for transition in [self.transition.take(), transition].into_iter().flatten() {
+                self.core.breaker_changed(&self.slot, transition);
+            }
+        }
+        Detached {
+            core: self.core.clone(),
+            slot: self.slot.clone(),
+            instance: self.instance.clone(),
+            queued: self.queued,
+            resource: self.resource.take(),
+        }
+    }
+
+    /// The pool it is from.
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// How often its instance had been lost when it was taken.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses
+    }
+
     /// The slot it holds.
     pub(super) fn slot(&self) -> &Arc<Slot> {
         &self.slot
@@ -240,6 +281,9 @@ impl Lease {
             change = self.core.learn(&self.slot, &lesson, now);
         }
         let left = self.slot.gate.leave();
+        if left.closed.has(Closed::ALLOCATED) {
+            self.slot.emptied.notify_waiters();
+        }
         for transition in [self.transition.take(), transition].into_iter().flatten() {
             self.core.breaker_changed(&self.slot, transition);
         }

@@ -12,8 +12,9 @@
 //! | `registry`, `group`, `holders`, `bits` | all of them, indexed; read without a lock |
 //! | `demand`, `pick`, `outlook` | from a requirement to an instance, or to whether waiting is worth it |
 //! | `lease`, `learn`, `budget` | holding an instance, and what its use teaches |
+//! | `hold` | keeping one over many requests, or for oneself |
 //! | `queue` | who waits, and who is next |
-//! | `population`, `health`, `refresh`, `starter`, `alarm` | the loops |
+//! | `population`, `health`, `refresh`, `starter`, `scale`, `alarm` | the loops |
 //! | `prepare` | loading a model once for all who wait for it |
 //! | `warm` | resources started ahead of need, for requests that say how one is to be started |
 //! | `status`, `report`, `events` | what is shown |
@@ -34,6 +35,7 @@ pub mod events;
 mod gate;
 mod group;
 mod health;
+mod hold;
 mod holders;
 mod learn;
 mod lease;
@@ -48,6 +50,7 @@ mod refusal;
 mod registry;
 mod report;
 mod rest;
+mod scale;
 mod select;
 mod shutdown;
 mod slot;
@@ -72,18 +75,20 @@ use tokio::time::Instant;
 
 pub use self::clock::Clock;
 use self::core::Core;
-pub use self::events::{Event, EventSink};
+pub use self::events::{Event, EventId, EventSink, Followed, Follower};
+pub use self::hold::{Hold, LossWatch, Reservation};
 pub use self::lease::{Lease, Preparation};
 pub use self::notes::Note;
 use self::pick::{Picked, pick};
 pub use self::refusal::{MOST_REASONS, Refusal};
 pub use self::report::{HubReport, InstanceReport, PoolMetrics};
+pub use self::scale::Scaled;
 use self::slot::Phase;
 pub use self::slot::State;
 pub use self::status::InstanceStatus;
 pub use self::tried::Tried;
 use self::warm::Want;
-pub use self::warm::{ShelfStatus, WarmStatus};
+pub use self::warm::{KeptWarm, ShelfStatus, WarmStatus};
 use crate::config::settings::HubSettings;
 use crate::plugin::driver::HubDriver;
 
@@ -117,10 +122,7 @@ impl Pool {
         if core.warm.is_able() {
             core.spawn(core.clone().keep_warm());
         }
-        for (number, specification) in core.settings.start.iter().enumerate() {
-            let starter = core.clone().keep_started(number, specification.clone());
-            core.starters.spawn_on(starter, &core.runtime);
-        }
+        core.scale(core.settings.start.len());
         Pool { core }
     }
 
@@ -132,6 +134,11 @@ impl Pool {
     /// The kind of resource the hub provides.
     pub fn provides(&self) -> &str {
         &self.core.driver.manifest().provides
+    }
+
+    /// The runtime its loops run on.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.core.runtime
     }
 
     /// The hub's settings.

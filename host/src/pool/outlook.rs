@@ -40,7 +40,8 @@ pub(super) fn hopeless(core: &Core, requirement: &Requirement, until: Tick) -> O
     let patience = until.since(now);
     let mut opens: Option<Tick> = None;
     for (slot, _) in demand.suitable() {
-        if slot.gate.read().closed.is_open() {
+        // One that somebody has for himself is as good as a full one: it comes back.
+        if slot.gate.read().closed.only(&[Closed::ALLOCATED]) {
             return None;
         }
         if let Some(at) = slot.opens_at(now) {

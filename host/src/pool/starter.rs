@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::call::bounded;
 use super::core::Core;
 use super::events::kind;
-use super::slot::{Phase, Slot};
+use super::scale::Post;
+use super::slot::{Leaving, Phase, Slot};
 
 /// How long the hub may take to start a resource: images and models may have to be fetched.
 const START_LIMIT: Duration = Duration::from_secs(600);
@@ -26,9 +27,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Core {
     /// Starts one entry of `start = [...]`, and again whenever it has died, ever more slowly while it keeps dying,
-    /// until the pool is closed. Only what is started here is ever restarted.
-    pub(super) async fn keep_started(self: Arc<Self>, number: usize, specification: Value) {
-        let mut stand_in = ResourceInstance::new(name(&self.settings.name, number, &specification));
+    /// until the pool is closed or the post is given up. Only what is started here is ever restarted.
+    pub(super) async fn keep_started(self: Arc<Self>, post: Arc<Post>) {
+        let (number, specification) = (post.number, &post.specification);
+        let mut stand_in = ResourceInstance::new(name(&self.settings.name, number, specification));
         stand_in.origin = Origin::Started;
         let Some(mut slot) = self.add(vec![(stand_in, Phase::Starting)]).pop() else {
             tracing::error!(
@@ -38,13 +40,19 @@ impl Core {
             );
             return;
         };
+        post.stands_at(&slot);
         let mut attempt: u32 = 0;
         loop {
             let begun = self.clock.now();
-            match self.start(&slot, &specification).await {
+            let started = tokio::select! {
+                started = self.start(&slot, specification) => started,
+                () = post.given_up() => return self.remove(&[slot]),
+            };
+            match started {
                 Ok(None) => return,
                 Ok(Some(running)) => {
                     slot = running;
+                    post.stands_at(&slot);
                     if attempt > 0 {
                         self.emit(
                             kind::INSTANCE_RECOVERED,
@@ -55,6 +63,7 @@ impl Core {
                     let losses = slot.losses();
                     tokio::select! {
                         () = self.closed.cancelled() => return,
+                        () = post.given_up() => return self.lay_off(slot).await,
                         () = slot.lost_since(losses) => {}
                     }
                     self.clear_away(&slot).await;
@@ -70,9 +79,25 @@ impl Core {
                 .after(pause(attempt).mul_f64(0.9 + 0.2 * fastrand::f64()));
             tokio::select! {
                 () = self.closed.cancelled() => return,
+                () = post.given_up() => return self.remove(&[slot]),
                 () = self.clock.sleep_until(next) => {}
             }
         }
+    }
+
+    /// What is not wanted any more finishes what it has, is stopped, and goes.
+    async fn lay_off(self: &Arc<Self>, slot: Arc<Slot>) {
+        if let Some(change) = slot.change(|condition| condition.leaving = Some(Leaving::NotWanted)) {
+            self.state_changed(&slot, change);
+        }
+        tokio::select! {
+            // The pool's own end stops it.
+            () = self.closed.cancelled() => return,
+            () = slot.empty() => {}
+        }
+        self.set_phase(&slot, Phase::Stopping);
+        self.stop_instance(&slot.instance.load_full()).await;
+        self.remove(&[slot]);
     }
 
     /// One attempt. `None`: the pool was closed meanwhile, and nothing runs.

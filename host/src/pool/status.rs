@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use plugin_api::contract::breaker::BreakerStatus;
 use plugin_api::contract::instance::{Capability, Endpoint, Origin, ResourceInstance};
@@ -36,6 +37,9 @@ pub struct InstanceStatus {
     pub reason: Option<String>,
     /// Requests in flight.
     pub in_flight: u32,
+    /// How many of them are allocations.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub allocated: u32,
     /// How many it takes at once; absent is without limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrent: Option<u32>,
@@ -74,6 +78,10 @@ pub struct InstanceStatus {
     pub warm: Option<String>,
     /// What it has done.
     pub metrics: InstanceSnapshot,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What every account of an instance has in common.
@@ -129,6 +137,7 @@ impl Core {
             routable: account.routable,
             reason: account.reason,
             in_flight: account.in_flight,
+            allocated: slot.holds.load(Ordering::Relaxed),
             max_concurrent: account.limit,
             drained: account.leaving && account.in_flight == 0,
             tags: instance.tags.clone(),

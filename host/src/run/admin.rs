@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use parking_lot::Mutex;
 use plugin_api::Error;
@@ -13,6 +15,9 @@ use serde_json::{Value, json};
 use super::backend::caller;
 use crate::dispatch::{Dispatcher, Hints};
 use crate::gateway::{Admin, Asker};
+use crate::manager::Who;
+use crate::manager::methods::{METHODS, Method};
+use crate::pool::EventSink;
 
 /// What an operator sees and does.
 pub struct Operator {
@@ -53,8 +58,10 @@ impl Admin for Operator {
     }
 
     fn methods(&self) -> Value {
+        let own = METHODS.iter().map(Method::to_json);
+        let provided = self.dispatcher.methods().into_iter().map(|method| json!(method));
         json!({
-            "methods": self.dispatcher.methods(),
+            "methods": provided.chain(own).collect::<Vec<_>>(),
             "routes": self.dispatcher.routes(),
             "verbs": self.dispatcher.manager().verbs(),
         })
@@ -89,6 +96,22 @@ impl Admin for Operator {
             Ok(items) => items.map(Ok).boxed(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         }
+    }
+
+    fn manage(&self, verb: String, params: Bytes, asker: Asker) -> BoxFuture<'_, Result<Value, Error>> {
+        Box::pin(async move {
+            let who = Who {
+                principal: asker.principal.clone(),
+                admin: asker.admin,
+                max_priority: asker.max_priority,
+                context: caller(asker, Hints::default()).context(),
+            };
+            self.dispatcher.manager().manage(&verb, &params, &who).await
+        })
+    }
+
+    fn events(&self) -> EventSink {
+        self.dispatcher.manager().events().clone()
     }
 
     fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {

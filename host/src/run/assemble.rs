@@ -9,23 +9,24 @@ use plugin_api::Error;
 use plugin_api::manifest::ProviderManifest;
 use tokio::time::Instant;
 
+use super::workshop::Bench;
 use crate::config::Settings;
-use crate::config::settings::{HubBinding, HubSettings, ProviderSettings};
-use crate::dispatch::{ComponentServices, Dispatcher, Scope};
-use crate::manager::{HubEntry, Manager, ProviderEntry, Secrets};
-use crate::plugin::{Catalogue, Library, Loader, Refusal};
-use crate::pool::{Clock, EventSink, Pool};
+use crate::config::settings::{HubBinding, ProviderSettings};
+use crate::dispatch::{Dispatcher, Scope};
+use crate::manager::{Manager, ProviderEntry, Secrets, Workshop};
+use crate::plugin::{Catalogue, Refusal};
+use crate::pool::{EventSink, Pool};
 
 /// Everything that runs behind the gateway.
 pub(super) struct Assembly {
     pub(super) dispatcher: Dispatcher,
     /// Why requests cannot be answered yet, one sentence each.
     pub(super) unready: Arc<Mutex<Vec<String>>>,
-    services: Vec<Arc<ComponentServices>>,
+    bench: Arc<Bench>,
 }
 
 /// Why a component is not there.
-enum Missing {
+pub(super) enum Missing {
     /// The plugin was refused; logged already.
     Refused(Refusal),
     /// No file has this plugin.
@@ -57,20 +58,27 @@ impl Assembly {
             EventSink::default(),
         ));
         manager.set_catalogue(catalogue.clone());
-        let mut assembly = Self {
-            dispatcher: Dispatcher::new(manager),
+        let dispatcher = Dispatcher::new(manager.clone());
+        let bench = Arc::new(Bench::new(dispatcher.clone(), settings, catalogue));
+        let assembly = Self {
+            dispatcher,
             unready: Arc::default(),
-            services: Vec::new(),
+            bench,
         };
-        let loader = Loader::new(&settings.host);
         for hub in &settings.hubs {
-            let built = assembly.hub(&loader, &catalogue, hub).await;
+            let built = assembly.bench.hub(hub).await;
+            let built = built.map(|entry| {
+                manager.add_hub(entry);
+                assembly.bench.serve(&hub.name);
+            });
             assembly.note("hub", &hub.name, built);
         }
         for provider in &settings.providers {
-            let built = assembly.provider(&loader, &catalogue, provider).await;
+            let built = assembly.provider(provider).await;
             assembly.note("provider", &provider.name, built);
         }
+        let workshop: Arc<dyn Workshop> = assembly.bench.clone();
+        manager.employ(Arc::downgrade(&workshop));
         Ok(assembly)
     }
 
@@ -86,45 +94,9 @@ impl Assembly {
         }
     }
 
-    async fn hub(
-        &mut self,
-        loader: &Loader,
-        catalogue: &Catalogue,
-        settings: &HubSettings,
-    ) -> Result<(), Missing> {
-        let library = load(loader, catalogue, &settings.plugin).await?;
-        let services = self.services(Scope::Hub(settings.name.clone()));
-        let driver = library
-            .hub(settings, services.clone())
-            .await
-            .map_err(Missing::Refused)?;
-        let manager = self.dispatcher.manager();
-        let pool = Pool::start(
-            settings.clone(),
-            driver.clone(),
-            Clock::real(),
-            manager.events().clone(),
-        );
-        let (plugin, version) = (settings.plugin.clone(), library.manifest().version.clone());
-        manager.add_hub(HubEntry {
-            name: settings.name.clone(),
-            plugin,
-            version,
-            driver,
-            pool,
-        });
-        services.in_service();
-        Ok(())
-    }
-
-    async fn provider(
-        &mut self,
-        loader: &Loader,
-        catalogue: &Catalogue,
-        settings: &ProviderSettings,
-    ) -> Result<(), Missing> {
-        let library = load(loader, catalogue, &settings.plugin).await?;
-        let services = self.services(Scope::Provider(settings.name.clone()));
+    async fn provider(&self, settings: &ProviderSettings) -> Result<(), Missing> {
+        let library = self.bench.load(&settings.plugin).await?;
+        let services = self.bench.services(Scope::Provider(settings.name.clone()));
         let driver = library
             .provider(settings, services.clone())
             .await
@@ -146,22 +118,14 @@ impl Assembly {
         Ok(())
     }
 
-    fn services(&mut self, scope: Scope) -> Arc<ComponentServices> {
-        let services = ComponentServices::new(scope);
-        services.bind(&self.dispatcher);
-        self.services.push(services.clone());
-        services
-    }
-
     /// Ends everything, providers first: they use hubs, and not the other way round.
     pub(super) async fn shut_down(&self, limit: Duration) {
         let manager = self.dispatcher.manager();
+        manager.allocations().close();
         for provider in manager.providers().iter() {
             within(limit, &provider.name, provider.driver.shutdown()).await;
         }
-        for services in &self.services {
-            services.release_all();
-        }
+        self.bench.release(None);
         for hub in manager.hubs().iter() {
             within(limit, &hub.name, hub.pool.shutdown(Instant::now() + limit)).await;
             within(limit, &hub.name, hub.driver.shutdown()).await;
@@ -169,22 +133,13 @@ impl Assembly {
     }
 }
 
-async fn within(limit: Duration, name: &str, ending: impl Future<Output = ()>) {
+pub(super) async fn within(limit: Duration, name: &str, ending: impl Future<Output = ()>) {
     // A little longer than what it was given, so that its own account of the delay comes first.
     if tokio::time::timeout(limit + Duration::from_secs(1), ending)
         .await
         .is_err()
     {
         tracing::warn!(name, "did not end in time and is left behind");
-    }
-}
-
-async fn load(loader: &Loader, catalogue: &Catalogue, id: &str) -> Result<Arc<Library>, Missing> {
-    match catalogue.get(id) {
-        Some(entry) => loader.load(entry).await.map_err(Missing::Refused),
-        None => Err(catalogue
-            .refusal_of(id)
-            .map_or_else(|| Missing::NoSuchPlugin(id.to_owned()), Missing::Refused)),
     }
 }
 

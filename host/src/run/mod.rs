@@ -5,6 +5,7 @@ mod assemble;
 mod backend;
 mod limits;
 mod stop;
+mod workshop;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::probe::Probe;
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::contract::workload::Workload;
+use plugin_api::hub::Progress;
 use plugin_api::{Context, Error, Host, Hub, ResourceInstance};
 use serde_json::Value;
 
@@ -16,9 +17,11 @@ use crate::engine::events::Ears;
 use crate::engine::report::runtime_capability;
 use crate::engine::{Engine, Engines, address, discovery};
 use crate::error::DockerError;
+use crate::image;
 use crate::sandbox::directory::Directories;
 use crate::sandbox::owner::Owner;
-use crate::sandbox::{Sandboxes, Starter, plan, sweep, usage};
+use crate::sandbox::{Sandboxes, Starter, admit, sweep, usage};
+use crate::verbs::{self, Call};
 
 /// How many engines a workload is offered to, where those before cannot be reached.
 const ATTEMPTS: usize = 3;
@@ -97,10 +100,11 @@ impl Hub for DockerHub {
         }
         let engine = self.engine(&instance)?;
         let report = engine.look().await?;
+        let images = image::all(&engine).await?;
         self.ears.listen(&engine, &self.owner, &self.sandboxes);
         Ok(Probe {
             degraded: report.unfit().map(|reason| format!("the engine {reason}")),
-            capabilities: Some(report.capabilities()),
+            capabilities: Some(report.capabilities(&images)),
             version: Some(report.version.clone()),
             gauges: report.gauges(),
             ..Probe::default()
@@ -113,7 +117,7 @@ impl Hub for DockerHub {
         specification: Value,
     ) -> Result<ResourceInstance, Error> {
         let workload: Workload = serde_json::from_value(specification)?;
-        plan::check(&workload)?;
+        admit::check(&workload)?;
         let workload = Arc::new(workload);
         let starter = Starter {
             config: self.config.clone(),
@@ -150,12 +154,68 @@ impl Hub for DockerHub {
         }
     }
 
+    async fn control(
+        self: Arc<Self>,
+        context: Context,
+        verb: String,
+        arguments: Value,
+        instance: Option<Arc<ResourceInstance>>,
+        progress: Progress,
+    ) -> Result<Value, Error> {
+        let Some(instance) = instance else {
+            return verbs::on_container(&self, &context, &verb, arguments, &progress).await;
+        };
+        let engine = match self.sandboxes.of(&instance.id) {
+            Some(sandbox) => sandbox.engine.clone(),
+            None => self.engine(&instance)?,
+        };
+        let call = Call {
+            hub: &self,
+            engine,
+            arguments,
+            progress: &progress,
+        };
+        verbs::on_engine(&verb, call).await
+    }
+
     async fn stop(self: Arc<Self>, _: Context, instance: Arc<ResourceInstance>) -> Result<(), Error> {
         self.sandboxes.stop(&instance.id).await.map_err(Error::from)
     }
 }
 
 impl DockerHub {
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    pub(crate) fn sandboxes(&self) -> &Sandboxes {
+        &self.sandboxes
+    }
+
+    pub(crate) fn directories(&self) -> &Directories {
+        &self.directories
+    }
+
+    /// The engines there are now, as the host has them.
+    pub(crate) async fn engines_now(&self, context: &Context) -> Result<Vec<Arc<Engine>>, Error> {
+        let known = self.host.instances(context).await?;
+        let engines = known
+            .iter()
+            .map(|view| &view.instance)
+            .filter(|instance| instance.origin != Origin::Started);
+        engines
+            .map(|instance| self.engine(instance).map_err(Error::from))
+            .collect()
+    }
+
     /// The engine of an instance.
     fn engine(&self, instance: &ResourceInstance) -> Result<Arc<Engine>, DockerError> {
         self.engines.of(instance, self.config.call_timeout.0)

@@ -1,8 +1,10 @@
 //! Images: looked at before use, fetched where the operator allows it.
 
+use std::sync::Arc;
+
 use bollard::auth::DockerCredentials;
-use bollard::models::{CreateImageInfo, ImageConfig, ImageInspect};
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::models::{CreateImageInfo, ImageConfig, ImageInspect, ImageSummary};
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder};
 use futures_util::StreamExt as _;
 use plugin_api::Host;
 
@@ -37,19 +39,28 @@ pub(crate) fn is_reference(name: &str) -> bool {
 
 /// The image under this name, fetched before where that is the policy.
 ///
+/// Fetching goes on when the future is dropped: whoever asks next, as a warm pool does after its own time limit, finds
+/// so much more of it there.
+///
 /// # Errors
 /// It is not there and may not be fetched, or cannot be.
 pub(crate) async fn ensure(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     host: &Host,
-    config: &Config,
+    config: &Arc<Config>,
     name: &str,
 ) -> Result<Image, DockerError> {
     if !is_reference(name) {
         return Err(DockerError::Refused(format!("`{name}` is no name of an image")));
     }
+    let fetch = async || {
+        let (engine, host, config, name) = (engine.clone(), host.clone(), config.clone(), name.to_owned());
+        let work = tokio::spawn(async move { pull(&engine, &host, &config, &name, |_| ()).await });
+        work.await
+            .unwrap_or_else(|error| Err(plugin_api::Error::plugin(error.to_string()).into()))
+    };
     if config.pull == Pull::Always {
-        pull(engine, host, config, name, |_| ()).await?;
+        fetch().await?;
     }
     match inspect(engine, name).await {
         Err(error) if error.is_absent() && config.pull == Pull::Missing => {
@@ -58,7 +69,7 @@ pub(crate) async fn ensure(
                 image = name,
                 "pulling, because the engine does not have it"
             );
-            pull(engine, host, config, name, |_| ()).await?;
+            fetch().await?;
             read(inspect(engine, name).await?)
         }
         Err(error) if error.is_absent() => Err(DockerError::NoImage {
@@ -73,6 +84,14 @@ pub(crate) async fn inspect(engine: &Engine, name: &str) -> Result<ImageInspect,
     engine
         .call("look at an image", engine.client().inspect_image(name))
         .await
+}
+
+/// All images of an engine that have names, or are used by none that has.
+pub(crate) async fn all(engine: &Engine) -> Result<Vec<ImageSummary>, DockerError> {
+    let images = engine
+        .client()
+        .list_images(Some(ListImagesOptionsBuilder::new().build()));
+    engine.call("list its images", images).await
 }
 
 fn read(image: ImageInspect) -> Result<Image, DockerError> {

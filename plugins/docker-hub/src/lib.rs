@@ -11,9 +11,11 @@ mod error;
 mod hub;
 mod image;
 mod sandbox;
+mod verbs;
 
 pub use config::{Config, InstanceConfig};
 pub use error::DockerError;
 pub use hub::DockerHub;
+pub use verbs::arguments;
 
 plugin_api::export_plugin! { manifest: "../manifest.toml", hub: DockerHub }

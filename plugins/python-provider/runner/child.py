@@ -60,13 +60,10 @@ def jobs(descriptor):
 def main(config, job_pipe, report_pipe):
     """Everything that a fork does, up to its end."""
     report = Report(report_pipe)
-    os.makedirs(config["work"], mode=0o755, exist_ok=False)
+    os.mkdir(config["work"], 0o755)
     os.chdir(config["work"])
-    fresh_streams()
-    sys.path.insert(0, config["work"])
-    sys.argv = [""]
-    if hasattr(sys, "orig_argv"):
-        sys.orig_argv = []
+    sys.stdin, sys.stdout, sys.stderr = prepared
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = prepared
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     coming = jobs(job_pipe)
@@ -80,8 +77,6 @@ def main(config, job_pipe, report_pipe):
     if job.get("cpu_seconds"):
         # At the hard limit it would be killed without a word of why.
         spawn.tighten(resource.RLIMIT_CPU, job["cpu_seconds"], 1)
-    os.environ.clear()
-    os.environ.update(config["environment"])
     namespace = execute.fresh_main()
     try:
         settle(job, files)
@@ -99,7 +94,8 @@ def settle(job, files):
     """Puts in place what comes with each run."""
     for name, contents in files:
         workdir.place(name, contents, job["stamp"])
-    os.environ.update(job.get("environment") or {})
+    if job.get("environment"):
+        os.environ.update(job["environment"])
 
 
 def session(coming, report, job, namespace):
@@ -116,7 +112,7 @@ def session(coming, report, job, namespace):
                 handler = signal.signal(signal.SIGINT, signal.SIG_IGN) or signal.SIG_IGN
             if done["kind"] == "exit":
                 execute.leave(report, code, done)
-        report.send(frames.DONE, json.dumps(done).encode())
+        execute.tell(report, done)
         run, job, files = next(coming, (None, None, None))
         if run is None:
             execute.leave(report, 0, None)
@@ -129,10 +125,23 @@ def session(coming, report, job, namespace):
             job = {}
 
 
-def fresh_streams():
-    """Standard streams of its own. What cannot be encoded is escaped, lines go out as they end."""
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8", "surrogateescape")
-    for number, name in ((1, "stdout"), (2, "stderr")):
+def streams():
+    """Standard streams of Python over those of the process, whatever they are by then: made once, in the template. What
+    cannot be encoded is escaped, lines go out as they end."""
+    made = [io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8", "surrogateescape")]
+    for number in (1, 2):
         raw = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
-        setattr(sys, name, io.TextIOWrapper(raw, "utf-8", "backslashreplace", line_buffering=True))
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+        made.append(io.TextIOWrapper(raw, "utf-8", "backslashreplace", line_buffering=True))
+    return made
+
+
+def prepare(config):
+    """Does in the template what would be the same in every fork."""
+    global prepared
+    prepared = streams()
+    os.environ.clear()
+    os.environ.update(config["environment"])
+    sys.path.insert(0, config["work"])
+    sys.argv = [""]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv = []

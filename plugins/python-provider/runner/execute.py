@@ -25,6 +25,12 @@ def fresh_main():
 def compiled(source, filename):
     """The code objects of a program: its statements, and the expression at its end, if there is one."""
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    if len(source) < 200 and "\n" not in source:
+        # Most of what is this short is one expression, and needs no tree to find that out.
+        try:
+            return [compile(source, filename, "eval", flags, True)]
+        except (SyntaxError, ValueError):
+            pass
     tree = compile(source, filename, "exec", flags | ast.PyCF_ONLY_AST, True)
     last = None
     if tree.body and isinstance(tree.body[-1], ast.Expr):
@@ -169,6 +175,11 @@ def exit_code(code):
     return 1, text[:2000]
 
 
+def tell(report, done):
+    """Says how the code ended, as far as this interpreter saw it."""
+    report.send(frames.DONE, json.dumps(dict(done, truncated=figures.over)).encode("utf-8", "replace"))
+
+
 def leave(report, code, done):
     """Ends this process as the interpreter would: other threads are waited for, exit handlers run, buffers written."""
     import atexit
@@ -186,7 +197,7 @@ def leave(report, code, done):
             pass
     if done is not None:
         try:
-            report.send(frames.DONE, json.dumps(done).encode("utf-8", "replace"))
+            tell(report, done)
         except BaseException:
             pass  # the code closed the pipe: the exit code still tells
     os._exit(code)

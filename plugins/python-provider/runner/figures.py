@@ -6,23 +6,23 @@ import sys
 
 from . import frames
 
-# Where pictures go, and how many may still come; set for each run.
+# Where pictures go, how many may still come, and whether there were more; set for each run.
 report = None
 left = 0
+over = False
 
 
 def begin(to, count):
-    global report, left
-    report, left = to, count
+    global report, left, over
+    report, left, over = to, count, False
 
 
 def deliver():
-    """Sends every open figure and closes it. True if there were more than may be sent."""
-    global left
+    """Sends every open figure and closes it."""
+    global left, over
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None or report is None:
-        return False
-    over = False
+        return
     for number in pyplot.get_fignums():
         if left > 0:
             left -= 1
@@ -32,7 +32,6 @@ def deliver():
         else:
             over = True
         pyplot.close(number)
-    return over
 
 
 def size(png):

@@ -30,8 +30,14 @@ def main(config):
     config = directories(config)
     before = {path: frozenset(os.listdir(path)) for path in config["wipe"]}
     os.chdir("/")
-    for name in config.get("preimport", ()):
-        importlib.import_module(name)
+    try:
+        for name in config.get("preimport", ()):
+            importlib.import_module(name)
+    except BaseException:
+        if config.get("own_directory"):
+            wipe.wipe(config["own_directory"], ())
+            os.rmdir(config["own_directory"])
+        raise
     for path, names in before.items():
         wipe.wipe(path, names)
     hello = {
@@ -41,15 +47,19 @@ def main(config):
         "preimported": {name: getattr(sys.modules[name], "__version__", None) for name in config.get("preimport", ())},
         "alone": os.getpid() == 1,
     }
+    # Where the box has no such objects of its own, they are not ours to remove.
+    tables = wipe.ipc_tables() if config.get("ipc") else {}
+    path = os.environ.pop("GLEITZEIT_CONTROL", "stdio")
+    child.prepare(config)
     loop = Loop()
     rung = bell(loop)
-    boss = supervisor.Supervisor(config, loop, before, tables(config), json.dumps(hello).encode())
+    boss = supervisor.Supervisor(config, loop, before, tables, json.dumps(hello).encode())
     rung(boss)
     # What is alive now lives for ever: no fork shall copy its pages only to count references for the collector.
     gc.collect()
     gc.freeze()
     gc.disable()
-    open_door(loop, boss)
+    open_door(loop, boss, path)
     boss.serve()
 
 
@@ -60,20 +70,16 @@ def directories(config):
         made = os.path.join(os.environ.get("TMPDIR", "/tmp"), "gleitzeit-" + os.urandom(8).hex())
         os.mkdir(made, 0o700)
         config.update(own_directory=made, work=os.path.join(made, "work"), wipe=[made])
-        config["environment"] = dict(config["environment"], TMPDIR=made, HOME=config["work"])
+        # Shared directories of the host are no place for what the interpreter writes by itself.
+        own = {"TMPDIR": made, "HOME": config["work"], "MPLCONFIGDIR": os.path.join(made, ".matplotlib")}
+        config["environment"] = dict(config["environment"], **own)
+        os.environ.update(own)
+    shared = {"/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"}.intersection(config["wipe"])
+    if os.getpid() != 1 and (shared or config.get("ipc")):
+        # Emptied after every run, they would be everybody's.
+        sys.exit("the runner was told to empty directories that are its own in a box only, and is in none")
     config["wipe"] = [path for path in config["wipe"] if os.path.isdir(path) and os.access(path, os.W_OK)]
     return config
-
-
-def tables(config):
-    """Lists of System V objects, where the box has its own."""
-    found = {}
-    for table in ("shm", "sem", "msg") if config.get("ipc") else ():
-        try:
-            found[table] = os.open("/proc/sysvipc/" + table, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue
-    return found
 
 
 def bell(loop):
@@ -91,15 +97,16 @@ def bell(loop):
             holder[0].reaper.reap()
 
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, signal.SIGTERM):
+    # Process 1 of a box gets no signal from inside that it has no handler for, and that is as it should be: at a level
+    # where code is the same user it could end its runner. From outside it is ended by its standard input, or killed.
+    for number in (signal.SIGCHLD,) if os.getpid() == 1 else (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop.watch(reading, READ, rung)
     return holder.append
 
 
-def open_door(loop, boss):
-    path = os.environ.get("GLEITZEIT_CONTROL", "stdio")
+def open_door(loop, boss, path):
 
     def connect(incoming, outgoing, owner=None):
         boss.connected(Channel(loop, incoming, outgoing, boss.on_frame, boss.disconnected, owner))

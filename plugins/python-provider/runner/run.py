@@ -175,7 +175,7 @@ class Run:
                 self.truncated["images"] = True
         elif kind == frames.DONE:
             self.done = checked(json.loads(payload.decode("utf-8", "replace")))
-            self.truncated["images"] |= self.done.pop("truncated")
+            self.truncated["images"] |= self.done.pop("truncated", False)
 
     # Its end.
 

@@ -53,9 +53,8 @@ def fork(config, work):
 def confine(config, stdin, stdout, stderr, job, report):
     """Gives away everything that the supervisor has and the code shall not. Gives back where the two pipes are now."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.setsid()
     # Far from the small numbers, which code likes to use for its own.
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

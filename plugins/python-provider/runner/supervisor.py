@@ -52,7 +52,7 @@ class Supervisor:
     def __init__(self, config, loop, kept, tables, hello):
         self.config, self.loop, self.kept, self.tables, self.hello = config, loop, kept, tables, hello
         self.reaper = reaper.Reaper(loop)
-        self.kills = Kills()
+        self.kills = Kills(config.get("memory"))
         self.channel = None
         self.door = None
         self.request = None
@@ -193,19 +193,23 @@ class Supervisor:
         run.drain_all()
         # Had anybody been left, an end of a pipe would still be open.
         clean = clean and child.stdout is None and child.stderr is None
+        why = None if clean else "processes of the run could not be killed"
         run.read_on(False)
         for descriptor in (child.stdin, child.job, child.stdout, child.stderr, child.report):
             if descriptor is not None:
                 self.loop.forget(descriptor)
         child.close()
-        found = verdict(run.reason, child.status, run.done, self.kills.more())
+        peak = child.usage.ru_maxrss * 1024 if child.usage else 0
+        found = verdict(run.reason, child.status, run.done, self.kills.more(child.status, peak))
         if run.control["kind"] == "close":
             found = {"outcome": "ok"}
         if clean and not sweep.is_tidy(self.config, self.tables, self.kept):
             plan = {"run": run.number, "collect": self.collecting(run), "wipe": True}
             sweeping = Sweeping(self, plan)
             clean = sweeping.run() and self.reaper.clear() and sweep.is_empty(self.config, self.tables, self.kept)
+            why = None if clean else sweeping.why or "something is left in its directories"
             run.truncated["files"] = sweeping.truncated
+        found["unclean"] = why
         self.answer(run, found, wall, clean, session=False)
         if not clean:
             self.leave(1)

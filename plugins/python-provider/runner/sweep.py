@@ -7,7 +7,7 @@ from . import collect, frames, wipe
 from .child import Report
 
 
-def sweep(config, plan, tables, kept):
+def sweep(config, plan, kept):
     """The work of such a fork. Its exit code says whether everything is gone."""
 
     def work(_config, job, pipe):
@@ -21,7 +21,8 @@ def sweep(config, plan, tables, kept):
         if plan["wipe"]:
             for path in config["wipe"]:
                 wipe.wipe(path, kept.get(path, ()))
-            wipe.wipe_ipc(tables)
+            if config.get("ipc"):
+                wipe.wipe_ipc()
         os._exit(0)
 
     return work

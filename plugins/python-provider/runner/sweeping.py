@@ -17,11 +17,12 @@ class Sweeping:
     def __init__(self, supervisor, plan):
         self.supervisor, self.loop, self.plan = supervisor, supervisor.loop, plan
         self.truncated = False
+        self.why = None
         collect = plan.get("collect")
         self.until = time.monotonic() + (collect["seconds"] if collect else 0) + WIPE_SECONDS
         most = collect["bytes"] + 65538 if collect else 0
         self.decoder = frames.Decoder({frames.MADE: most, frames.DONE: 64}.get)
-        work = sweep.sweep(supervisor.config, plan, supervisor.tables, supervisor.kept)
+        work = sweep.sweep(supervisor.config, plan, supervisor.kept)
         self.child = spawn.fork(supervisor.config, work)
         supervisor.reaper.known[self.child.pid] = self.child
         self.child.close("stdin", "job")
@@ -49,9 +50,18 @@ class Sweeping:
             pass
         if self.child.report is not None:
             self.loop.forget(self.child.report)
+        if self.child.status != 0:
+            self.why = self.last_words()
         self.child.close()
         self.decoder = None
         return self.child.status == 0
+
+    def last_words(self):
+        """Why the fork failed, as far as it could say."""
+        try:
+            return os.read(self.child.stderr, 4096).decode("utf-8", "replace") or "the sweep was killed"
+        except OSError:
+            return "the sweep took too long"
 
     def read(self):
         if self.child.report is None:

@@ -58,7 +58,9 @@ def checked(done):
     """What the interpreter said, with only what is expected, of the types that are expected."""
     if not isinstance(done, dict):
         return {}
-    text = {key: done[key][:4096] for key in ("kind", "error", "result_error") if isinstance(done.get(key), str)}
+    # Half of a surrogate pair is a word of Python's, and of JSON's in no parser but Python's own.
+    words = lambda key: done[key][:4096].encode("utf-8", "replace").decode()
+    text = {key: words(key) for key in ("kind", "error", "result_error") if isinstance(done.get(key), str)}
     if isinstance(done.get("errno"), int):
         text["errno"] = done["errno"]
     text["truncated"] = done.get("truncated") is True

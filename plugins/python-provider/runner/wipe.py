@@ -74,6 +74,17 @@ def _free(top, number):
             return name
 
 
+def ipc_tables():
+    """Open lists of System V objects by table, as far as this kernel has them."""
+    found = {}
+    for table in ("shm", "sem", "msg"):
+        try:
+            found[table] = os.open("/proc/sysvipc/" + table, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+    return found
+
+
 def ipc_left(tables):
     """System V objects that exist: (table, identifier). `tables` holds open files of /proc/sysvipc by table."""
     found = []
@@ -86,6 +97,6 @@ def ipc_left(tables):
     return found
 
 
-def wipe_ipc(tables):
-    for table, identifier in ipc_left(tables):
+def wipe_ipc():
+    for table, identifier in ipc_left(ipc_tables()):
         system.remove_ipc(table, identifier)

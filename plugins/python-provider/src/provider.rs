@@ -1,7 +1,7 @@
 //! The provider: what it knows, and which request means what.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::provider::{OwnedEntry, OwnedRequest, Reply};
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub connections: Connections,
     pub sessions: Arc<Sessions>,
     /// The roles that hubs have for us, once they are known.
-    roles: Mutex<Option<BTreeSet<String>>>,
+    roles: Mutex<BTreeSet<String>>,
     /// What runners have said of themselves, by profile.
     seen: Mutex<BTreeMap<String, Hello>>,
 }
@@ -62,30 +62,25 @@ impl Provider for PythonProvider {
 }
 
 impl Shared {
-    /// The roles that hubs have for us. What is missing is asked for again: a hub may come later.
-    async fn roles(&self, context: &Context, wanted: Option<&str>) -> Result<BTreeSet<String>, Error> {
-        let known = self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known
-            && wanted.is_none_or(|wanted| known.contains(wanted))
-        {
-            return Ok(known);
-        }
+    /// The roles that hubs have for us, asked of the host.
+    pub(crate) async fn roles(&self, context: &Context) -> Result<BTreeSet<String>, Error> {
         let bindings = self.host.bindings(context).await?;
         let roles: BTreeSet<String> = bindings.into_iter().flat_map(|binding| binding.roles).collect();
-        *self.roles.lock().unwrap_or_else(PoisonError::into_inner) = Some(roles.clone());
+        *self.known_roles() = roles.clone();
         Ok(roles)
     }
 
-    /// Says that a level can be had at all. There is no other level in its place.
+    fn known_roles(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that a level can be had at all. There is no other level in its place. What is missing is asked for again: a
+    /// hub may come later.
     ///
     /// # Errors
     /// No hub has its role.
     pub(crate) async fn require(&self, context: &Context, level: Level) -> Result<(), Error> {
-        if self
-            .roles(context, Some(level.name()))
-            .await?
-            .contains(level.name())
-        {
+        if self.known_roles().contains(level.name()) || self.roles(context).await?.contains(level.name()) {
             return Ok(());
         }
         let message = format!("no hub runs code of the level `{level}`");
@@ -94,12 +89,6 @@ impl Shared {
             level.resource()
         );
         Err(Error::new(ErrorCode::NOT_AVAILABLE, Fault::Host, message).hint(hint))
-    }
-
-    /// The levels that can be had.
-    pub(crate) async fn available(&self, context: &Context) -> Result<BTreeSet<String>, Error> {
-        *self.roles.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.roles(context, None).await
     }
 
     /// Remembers what a runner has said of itself.
@@ -120,7 +109,7 @@ impl Shared {
 /// Has boxes started ahead for the profile that requests mean which name none, and for every level that has one.
 async fn warm_up(shared: Arc<Shared>) {
     let context = Context::background("python-warm-up");
-    let Ok(roles) = shared.roles(&context, None).await else {
+    let Ok(roles) = shared.roles(&context).await else {
         return; // retired before it was in service
     };
     let levels = Level::ALL.map(|(_, name)| shared.profiles.find(Some(name), None));

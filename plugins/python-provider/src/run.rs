@@ -16,7 +16,7 @@ use crate::report::{Collected, Place};
 use crate::runner::{Bad, Connection, End, Frame, Kind, Lost};
 
 /// How much longer than its own deadline a run may take to be cleaned up after: files, directories, the wipe.
-const MARGIN: Duration = Duration::from_secs(15);
+const MARGIN: Duration = Duration::from_secs(20);
 /// How long a run that nobody wants any more may take to end cleanly.
 const PARTING: Duration = Duration::from_secs(2);
 /// So many boxes are tried that turn out to be dead before anything was sent to them.
@@ -239,6 +239,12 @@ fn give_back(shared: &Shared, held: Held, end: &End) {
         shared.connections.put(&held.lease.instance().id, held.connection);
         held.lease.finish(Outcome::Success);
     } else {
+        let why = end.unclean.as_deref().unwrap_or("it did not say why");
+        tracing::warn!(
+            instance = held.lease.instance().id,
+            why,
+            "a box that is not clean is thrown away"
+        );
         held.lease.finish(Outcome::ServerError);
     }
 }

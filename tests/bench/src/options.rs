@@ -54,6 +54,8 @@ pub(crate) enum Part {
     Dead,
     /// One of two back ends takes requests and never answers.
     Hanging,
+    /// Sandboxed Python, against the engine by hand and the peers from PyPI.
+    Sandbox,
     /// The criterion micro-benchmarks.
     Micro,
 }
@@ -62,6 +64,15 @@ impl Options {
     /// Whether a part is wanted.
     pub(crate) fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// Whether nginx and HAProxy are measured too.
+    pub(crate) fn wants_gateways(&self) -> bool {
+        self.only.is_empty()
+            || self
+                .only
+                .iter()
+                .any(|part| !matches!(part, Part::Sandbox | Part::Micro))
     }
 
     /// Seconds of each measurement, after `--check`.

@@ -71,6 +71,11 @@ impl Server {
             .unwrap_or_default()
     }
 
+    /// Its process id; `None` once it was ended.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Waits until a `GET` of this URL is answered with 200, looking every half millisecond.
     pub(crate) async fn ready(&mut self, url: &str) -> anyhow::Result<()> {
         let deadline = Instant::now() + READY_WITHIN;

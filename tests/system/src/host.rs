@@ -55,6 +55,18 @@ impl HostBuilder {
         self
     }
 
+    /// Puts these plugins beside it, and no others.
+    pub fn plugins(mut self, plugins: &[&'static str]) -> Self {
+        self.plugins = plugins.to_vec();
+        self
+    }
+
+    /// Puts a further plugin beside the shipped ones.
+    pub fn plugin(mut self, package: &'static str) -> Self {
+        self.plugins.push(package);
+        self
+    }
+
     /// Adds a variable to its environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));

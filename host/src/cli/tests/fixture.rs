@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -53,6 +53,7 @@ pub(super) fn host() -> FakeHost {
     let shared = Arc::new(Shared::default());
     let app = Router::new()
         .route("/rpc", post(answer))
+        .route("/events", get(follow))
         .with_state(shared.clone());
     let (stop, stopped) = oneshot::channel();
     let (bound, address) = std::sync::mpsc::channel();
@@ -76,6 +77,16 @@ pub(super) fn host() -> FakeHost {
         stop: Some(stop),
         thread: Some(thread),
     }
+}
+
+/// Answers as the method `/events`, with the query as its parameters.
+async fn follow(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let body = json!({ "method": "/events", "params": query });
+    answer(State(shared), headers, body.to_string().into()).await
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {

@@ -5,5 +5,7 @@ mod calls;
 mod fixture;
 mod hubs;
 mod local;
-mod output;
+mod manager;
+mod running;
 mod tables;
+mod terminal;

@@ -10,6 +10,7 @@ mod secret;
 mod warm;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,4 +40,7 @@ pub struct Settings {
     pub providers: Vec<ProviderSettings>,
     /// Where each named secret comes from; plugins ask for them by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// The file's own directory, where relative paths begin.
+    #[serde(skip)]
+    pub base: PathBuf,
 }

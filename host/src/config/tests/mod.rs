@@ -4,6 +4,7 @@ mod completion;
 mod fixture;
 mod golden;
 mod precedence;
+mod request;
 mod robustness;
 mod schema;
 mod secrets;

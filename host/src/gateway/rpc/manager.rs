@@ -1,17 +1,17 @@
 //! The manager's methods: what an operator sees and does.
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use plugin_api::Error;
 use plugin_api::host::{Control, Selection};
-use plugin_api::{Error, ErrorCode, Fault};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::gateway::admit::needs_admin;
 use crate::gateway::backend::{Admin, Asker};
 
-/// What their names begin with.
-pub(super) const PREFIX: &str = "manager/";
+pub(super) use crate::manager::methods::PREFIX;
 
 /// `manager/drain`, `manager/resume`.
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ pub(super) async fn call(
     admin: &dyn Admin,
     asker: &Asker,
     verb: &str,
-    params: &[u8],
+    params: &Bytes,
 ) -> Result<Value, Error> {
     match verb {
         "status" => read::<Nothing>(params).map(|Nothing {}| admin.status()),
@@ -74,12 +74,7 @@ pub(super) async fn call(
             }
             Ok(last)
         }
-        _ => Err(Error::new(
-            ErrorCode::METHOD_NOT_FOUND,
-            Fault::Client,
-            format!("there is no method `{PREFIX}{verb}`"),
-        )
-        .hint("manager/methods lists them all")),
+        _ => admin.manage(verb.to_owned(), params.clone(), asker.clone()).await,
     }
 }
 
@@ -91,7 +86,7 @@ pub(super) async fn open(
     admin: &dyn Admin,
     asker: &Asker,
     verb: &str,
-    params: &[u8],
+    params: &Bytes,
 ) -> Result<BoxStream<'static, Result<Value, Error>>, Error> {
     if verb == "control" {
         return control(admin, asker, params);
@@ -103,7 +98,7 @@ pub(super) async fn open(
 fn control(
     admin: &dyn Admin,
     asker: &Asker,
-    params: &[u8],
+    params: &Bytes,
 ) -> Result<BoxStream<'static, Result<Value, Error>>, Error> {
     let Verb {
         hub,

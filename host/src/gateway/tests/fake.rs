@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
 use http::request::Parts;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::backend::{Admin, Asker, Backend, BoxError, Found, Route};
 use crate::gateway::metrics::gauge;
+use crate::pool::EventSink;
 
 /// What the fake saw and still does; shared with the test.
 #[derive(Default)]
@@ -28,6 +30,7 @@ pub(super) struct Seen {
     pub askers: Mutex<Vec<Asker>>,
     pub controls: Mutex<Vec<Control>>,
     pub unready: Mutex<Vec<String>>,
+    pub events: EventSink,
 }
 
 impl Seen {
@@ -249,6 +252,22 @@ impl Admin for Fake {
         stream::iter([json!({ "progress": 1 }), json!({ "results": {} })])
             .map(Ok)
             .boxed()
+    }
+    fn manage(&self, verb: String, params: Bytes, asker: Asker) -> BoxFuture<'_, Result<Value, Error>> {
+        Box::pin(async move {
+            let params: Value = serde_json::from_slice(&params).unwrap_or_default();
+            match verb.as_str() {
+                "allocate" => Ok(json!({ "params": params, "for": *asker.principal })),
+                _ => Err(Error::new(
+                    ErrorCode::METHOD_NOT_FOUND,
+                    Fault::Client,
+                    format!("there is no method `manager/{verb}`"),
+                )),
+            }
+        })
+    }
+    fn events(&self) -> EventSink {
+        self.0.events.clone()
     }
     fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
         gauge(encoder, "fake_instances", "Instances of the fake", 3)

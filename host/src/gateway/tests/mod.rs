@@ -1,6 +1,7 @@
 //! The gateway over real sockets, with a fake behind it.
 
 mod bad_input;
+mod events;
 mod fake;
 mod guard;
 mod health;

@@ -254,10 +254,15 @@ impl Client {
         true
     }
 
+    /// What was read so far.
+    pub(super) fn take_text(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned()
+    }
+
     /// Everything until the other side closes.
     pub(super) async fn rest(&mut self) -> String {
         self.until(|_| false).await;
-        String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned()
+        self.take_text()
     }
 
     /// One response with a `content-length`, or without a body.

@@ -6,7 +6,7 @@ mod pace;
 mod phase;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -72,8 +72,12 @@ pub(super) struct Slot {
     lost: Notify,
     /// Asks for a probe now.
     pub(super) look: Notify,
-    /// Somebody waits for its last request to end.
+    /// Somebody waits for its last request to end, or for the last but his own.
     pub(super) emptied: Notify,
+    /// How many of those in flight are [holds](super::hold::Hold).
+    pub(super) holds: AtomicU32,
+    /// Who has it for himself, for people.
+    pub(super) reserved: Mutex<Option<Arc<str>>>,
     /// Ends its loops.
     pub(super) retired: CancellationToken,
     /// What it was started with, where it is one of the warm pool's: then no ordinary request gets it.
@@ -126,6 +130,8 @@ impl Slot {
             lost: Notify::new(),
             look: Notify::new(),
             emptied: Notify::new(),
+            holds: AtomicU32::new(0),
+            reserved: Mutex::default(),
             retired: CancellationToken::new(),
             warm: None,
         };

@@ -24,7 +24,7 @@ impl Slot {
             return Some("removed".into());
         }
         let condition = self.condition.lock();
-        if !closed.only(&[Closed::RESTING, Closed::BREAKER]) {
+        if !closed.only(&[Closed::RESTING, Closed::BREAKER, Closed::ALLOCATED]) {
             let state = condition.state().name();
             return Some(
                 condition
@@ -33,6 +33,13 @@ impl Slot {
             );
         }
         drop(condition);
+        if closed.has(Closed::ALLOCATED) {
+            let by = self.reserved.lock().clone();
+            return Some(match by {
+                Some(by) => format!("allocated exclusively by {by}"),
+                None => "allocated exclusively".to_owned(),
+            });
+        }
         if closed.has(Closed::BREAKER) {
             return Some(self.breaker_obstacle(now));
         }

@@ -92,6 +92,8 @@ pub(in crate::pool) enum Leaving {
     Vanished,
     /// Its hub is stopping.
     HubStops,
+    /// Its hub is to keep fewer started.
+    NotWanted,
 }
 
 impl Condition {
@@ -137,6 +139,9 @@ impl Condition {
             Phase::Stopping => Some("being stopped".into()),
             Phase::Stopped => Some("stopped".into()),
             Phase::Serving if self.leaving == Some(Leaving::HubStops) => Some("the hub is stopping".into()),
+            Phase::Serving if self.leaving == Some(Leaving::NotWanted) => {
+                Some("fewer are to be kept started".into())
+            }
             Phase::Serving if self.leaving.is_some() => Some("it is not found any more".into()),
             Phase::Serving if self.cordoned => Some("an operator asked for it".into()),
             Phase::Serving if self.health.health() == Health::Starting && self.health.failures() == 0 => {

@@ -13,14 +13,14 @@ use serde_json::Value;
 
 pub(crate) use self::engine::Engine;
 pub(crate) use self::hub::{FakeHub, Look, capability, configured, served};
-use super::{Asker, Clock, Event, EventSink, InstanceStatus, Lease, Pool, Refusal, Tried};
+use super::{Asker, Clock, EventSink, Followed, Follower, InstanceStatus, Lease, Pool, Refusal, Tried};
 use crate::config::settings::HubSettings;
 
 /// A pool on a fake hub, and everything that happens in it.
 pub(crate) struct Fleet {
     pub(crate) pool: Pool,
     pub(crate) hub: Arc<FakeHub>,
-    pub(crate) events: tokio::sync::broadcast::Receiver<Event>,
+    pub(crate) events: Follower,
 }
 
 /// What to build a [`Fleet`] from.
@@ -164,7 +164,7 @@ impl Fleet {
     /// The kinds of events so far, of one instance, but `instance_registered`.
     pub(crate) fn happened(&mut self, id: &str) -> Vec<String> {
         let mut kinds = Vec::new();
-        while let Ok(event) = self.events.try_recv() {
+        while let Some(Followed::Event(event)) = self.events.try_next() {
             if event.instance.as_deref() == Some(id) && event.kind != "instance_registered" {
                 kinds.push(match event.data.get("new").and_then(Value::as_str) {
                     Some(new) => format!("{} {new}", event.kind),

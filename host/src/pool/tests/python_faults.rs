@@ -6,7 +6,7 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::{Requirement, Strategy};
 
 use crate::pool::testing::{Look, ME, fleet, idle, needs, pass};
-use crate::pool::{Refusal, State, Tried};
+use crate::pool::{Followed, Refusal, State, Tried};
 
 /// One dead instance stopped the whole provider initialising: status crashed until it had passed a check.
 #[tokio::test(start_paused = true)]
@@ -255,7 +255,7 @@ async fn a_follower_of_events_may_call_the_pool() {
     let mut events = std::mem::replace(&mut fleet.events, crate::pool::EventSink::default().follow());
     let follower = tokio::spawn(async move {
         let mut answers = 0;
-        while let Ok(event) = events.recv().await {
+        while let Followed::Event(event) = events.next().await {
             if event.kind == "hub_stopped" {
                 break;
             }

@@ -7,8 +7,8 @@ use plugin_api::contract::requirement::Requirement;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::pool::Refusal;
 use crate::pool::testing::{fleet, idle, pass, served};
+use crate::pool::{Followed, Refusal};
 
 fn in_ten_seconds() -> Instant {
     Instant::now() + Duration::from_secs(10)
@@ -86,7 +86,7 @@ async fn nothing_goes_on_afterwards() {
     pass(1_000.0).await;
     assert_eq!(fleet.hub.log().len(), before);
     let mut stops = 0;
-    while let Ok(event) = fleet.events.try_recv() {
+    while let Some(Followed::Event(event)) = fleet.events.try_next() {
         stops += usize::from(event.kind == "hub_stopped");
     }
     assert_eq!(stops, 1);

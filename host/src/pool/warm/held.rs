@@ -48,14 +48,14 @@ impl Core {
         resource.owner = Some(held.principal.clone());
         resource.uses += 1;
         self.warm.counters.granted(&resource.specification, held.hit);
-        let (hub, id) = (&self.settings.name, &resource.slot.id);
-        self.events.emit_often(kind::LEASE_GRANTED, hub, Some(id), || {
+        let data = || {
             json!({
                 "specification": resource.specification.name,
                 "uses": resource.uses,
                 "warm": held.hit,
             })
-        });
+        };
+        self.emit_to_followers(kind::LEASE_GRANTED, &resource.slot, data);
         if fresh {
             self.tend();
         }
@@ -65,14 +65,14 @@ impl Core {
     pub(in crate::pool) fn take_back_warm(self: &Arc<Self>, held: Held, outcome: Outcome, used: bool) {
         let Held { resource, limit, .. } = held;
         if used {
-            let (hub, id) = (&self.settings.name, &resource.slot.id);
-            self.events.emit_often(kind::LEASE_RELEASED, hub, Some(id), || {
+            let data = || {
                 json!({
                     "specification": resource.specification.name,
                     "uses": resource.uses,
                     "outcome": outcome.label(),
                 })
-            });
+            };
+            self.emit_to_followers(kind::LEASE_RELEASED, &resource.slot, data);
         }
         match self.verdict(&resource, outcome, limit, used) {
             Some(reason) => self.dismiss_held(resource, reason),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use bollard::models::{SystemInfo, SystemVersion};
+use bollard::models::{ImageSummary, SystemInfo, SystemVersion};
 use plugin_api::contract::instance::{Capability, Residency};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -184,8 +184,8 @@ impl Report {
             .map(|(_, what)| (*what).to_owned())
     }
 
-    /// What requests can ask for: containers, and each runtime by name.
-    pub(crate) fn capabilities(&self) -> Vec<Capability> {
+    /// What requests can ask for: containers, each runtime by name, and the images there are.
+    pub(crate) fn capabilities(&self, images: &[ImageSummary]) -> Vec<Capability> {
         let capability = |name: String, features: BTreeSet<String>| Capability {
             name,
             residency: Residency::Loaded,
@@ -214,6 +214,14 @@ impl Report {
             capability.metadata = self.as_object();
         }
         all.extend(runtimes);
+        for image in images {
+            let names = image.repo_tags.iter().filter(|name| !name.starts_with("<none>"));
+            all.extend(names.map(|name| Capability {
+                digest: Some(image.id.clone()),
+                size: u64::try_from(image.size).ok(),
+                ..capability(name.clone(), BTreeSet::from(["image".to_owned()]))
+            }));
+        }
         all
     }
 

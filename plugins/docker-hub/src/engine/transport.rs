@@ -83,7 +83,22 @@ impl Route {
         request
             .headers_mut()
             .insert(HOST, HeaderValue::from_static("engine"));
+        url_safe_credentials(&mut request);
         Ok(sender.send_request(request).await?)
+    }
+}
+
+/// The client writes credentials in the usual base 64, and engines read the other; some take what they cannot read for
+/// no credentials at all.
+fn url_safe_credentials(request: &mut BollardRequest) {
+    for name in ["x-registry-auth", "x-registry-config"] {
+        if let Some(value) = request.headers_mut().get_mut(name)
+            && let Ok(text) = value.to_str()
+            && let Ok(safe) = HeaderValue::from_str(&text.replace('+', "-").replace('/', "_"))
+        {
+            *value = safe;
+            value.set_sensitive(true);
+        }
     }
 }
 

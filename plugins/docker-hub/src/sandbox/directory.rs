@@ -44,9 +44,10 @@ impl Directories {
 
     /// A new directory that nobody else may enter.
     pub(crate) fn new_directory(&self, name: &str) -> Result<Directory, DockerError> {
-        private(&self.base)?;
+        // It may be given to the host by a service manager, which lets others look into it; but nobody may change it.
+        ours(&self.base, 0o022)?;
         let own = self.base.join(self.owner.to_string());
-        private(&own)?;
+        ours(&own, 0o077)?;
         let path = own.join(name);
         DirBuilder::new()
             .mode(0o700)
@@ -79,8 +80,8 @@ impl Drop for Directories {
     }
 }
 
-/// Makes a directory that only this user may enter, or sees that it is one.
-fn private(path: &Path) -> Result<(), DockerError> {
+/// Makes a directory that only this user may enter, or sees that it is this user's and gives others none of these rights.
+fn ours(path: &Path, not: u32) -> Result<(), DockerError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -90,8 +91,8 @@ fn private(path: &Path) -> Result<(), DockerError> {
     if !data.is_dir() {
         return Err(wrong(path, &"it is not a directory"));
     }
-    if data.uid() != rustix::process::geteuid().as_raw() || data.mode() & 0o077 != 0 {
-        return Err(wrong(path, &"others may enter it"));
+    if data.uid() != rustix::process::geteuid().as_raw() || data.mode() & not != 0 {
+        return Err(wrong(path, &"it is another user's, or others have rights to it"));
     }
     Ok(())
 }

@@ -15,11 +15,13 @@ const BEGAN: &str = "gleitzeit.began";
 pub(crate) const CREATED: &str = "gleitzeit.created";
 /// When it must be gone, in seconds since 1970, whoever made it.
 pub(crate) const DEADLINE: &str = "gleitzeit.deadline";
-/// `sandbox` for what [`Hub::start`](plugin_api::Hub::start) made, `operator` for what a verb did.
+/// What it is: [`SANDBOX`], [`RUN`] or [`OPERATOR`].
 pub(crate) const KIND: &str = "gleitzeit.kind";
-/// See [`KIND`].
+/// What [`Hub::start`](plugin_api::Hub::start) made.
 pub(crate) const SANDBOX: &str = "sandbox";
-/// See [`KIND`].
+/// What a verb made and waits for.
+pub(crate) const RUN: &str = "run";
+/// What a verb made to stay: nobody's orphan.
 pub(crate) const OPERATOR: &str = "operator";
 
 /// A process that makes containers.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
-use super::owner::{CREATED, DEADLINE, KIND, Life, MACHINE, OPERATOR, Owner};
+use super::owner::{CREATED, DEADLINE, KIND, Life, MACHINE, OPERATOR, Owner, SANDBOX};
 use super::{Sandboxes, remove};
 use crate::engine::Engine;
 use crate::error::DockerError;
@@ -99,15 +99,16 @@ fn is_orphan(labels: &HashMap<String, String>, this: &Owner, now: u64) -> bool {
         Life::Dead => true,
         Life::Unknown => false,
         Life::Alive => {
-            owner == *this
-                && number(CREATED).is_none_or(|created| now > created.saturating_add(IN_THE_MAKING))
+            let is_box = labels.get(KIND).is_some_and(|kind| kind == SANDBOX);
+            let made_long_ago =
+                number(CREATED).is_none_or(|created| now > created.saturating_add(IN_THE_MAKING));
+            is_box && owner == *this && made_long_ago
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::owner::SANDBOX;
     use super::*;
 
     fn labels(owner: &Owner, more: &[(&str, String)]) -> HashMap<String, String> {
@@ -158,7 +159,7 @@ mod tests {
     #[test]
     fn what_this_process_is_making_is_not_an_orphan_yet() {
         let this = Owner::this();
-        let made = labels(&this, &[(CREATED, "1000".to_owned())]);
+        let made = labels(&this, &[(KIND, SANDBOX.to_owned()), (CREATED, "1000".to_owned())]);
         assert!(!is_orphan(&made, &this, 1001));
         assert!(is_orphan(&made, &this, 1001 + IN_THE_MAKING));
     }

@@ -2,4 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, not what they share
 
+mod fake;
 mod manifest;
+mod probe;
+mod start;

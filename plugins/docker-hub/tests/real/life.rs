@@ -7,7 +7,7 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::{ErrorCode, Hub};
 use serde_json::json;
 
-use crate::support::{Runner, containers, context, docker, real, until, workload};
+use crate::support::{IMAGE, Runner, context, docker, labelled, real, until, workload};
 
 #[tokio::test]
 async fn a_workload_is_spoken_to_over_a_socket() {
@@ -114,7 +114,7 @@ async fn a_start_that_is_dropped_at_any_moment_leaves_nothing() {
         }
     }
     until("nothing is left", async || {
-        containers(&format!("test={mark}")).await.is_empty()
+        labelled(&format!("test={mark}")).await.is_empty()
     })
     .await;
     until("no directory is left", async || real.directories() == 0).await;
@@ -138,4 +138,72 @@ async fn memory_that_runs_out_is_known_from_the_engine() {
     .await;
     assert_eq!(runner.eval("1 + 1").await, 2);
     real.stop(&instance).await;
+}
+
+#[tokio::test]
+async fn a_box_ends_with_the_hub_that_holds_its_input() {
+    let Some(real) = real(json!({})).await else { return };
+    let (stopped, mark) = (
+        std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)),
+        format!("held-{}", std::process::id()),
+    );
+    let mut workload = workload();
+    workload.labels = [("test".to_owned(), mark.clone())].into();
+    // A runtime of its own, whose end is as sudden for the engine as that of the process.
+    let (state, seen) = (real.state.path().to_owned(), stopped.clone());
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let real = crate::support::at(&state).await;
+            real.start(&workload).await.unwrap();
+        });
+        runtime.shutdown_background();
+        seen.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    until("the hub is gone", async || {
+        stopped.load(std::sync::atomic::Ordering::Relaxed)
+    })
+    .await;
+    until("its box is gone", async || {
+        labelled(&format!("test={mark}")).await.is_empty()
+    })
+    .await;
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn what_a_dead_host_left_is_swept_and_what_others_have_is_not() {
+    let Some(real) = real(json!({})).await else { return };
+    let make = async |name: &str, change: (&str, &str)| {
+        let instance = real.start(&workload()).await.unwrap();
+        let id = instance.metadata["container"].as_str().unwrap().to_owned();
+        let labels = docker(&["inspect", "--format", "{{json .Config.Labels}}", &id]).await;
+        real.stop(&instance).await;
+        let mut labels: std::collections::BTreeMap<String, String> = serde_json::from_str(&labels).unwrap();
+        labels.insert(change.0.to_owned(), change.1.to_owned());
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(name, value)| format!("--label={name}={value}"))
+            .collect();
+        let name = format!("--name=gleitzeit-test-{name}-{}", std::process::id());
+        let create: Vec<&str> = ["create", &name]
+            .into_iter()
+            .chain(labels.iter().map(String::as_str))
+            .chain([IMAGE, "true"])
+            .collect();
+        docker(&create).await
+    };
+    let orphan = make("orphan", ("gleitzeit.boot", "the one before")).await;
+    let foreign = make("foreign", ("gleitzeit.machine", "another")).await;
+    let kept = make("kept", ("gleitzeit.kind", "operator")).await;
+    // A hub of another test may be quicker.
+    real.done("cleanup", json!({})).await;
+    let left = labelled("gleitzeit.kind").await;
+    assert!(!left.contains(&orphan));
+    assert!(left.contains(&foreign) && left.contains(&kept), "{left:?}");
+    docker(&["rm", "-f", &foreign, &kept]).await;
 }

@@ -4,5 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, not what they share
 
+mod inside;
 mod life;
 mod support;
+mod verbs;

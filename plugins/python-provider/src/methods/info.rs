@@ -21,7 +21,7 @@ const PACKAGES: &str = "import importlib.metadata, platform, sys\n\
 
 pub(super) async fn run(shared: &Arc<Shared>, context: &Context, params: &[u8]) -> Result<Reply, Error> {
     let params: InfoParams = serde_json::from_slice(if params.is_empty() { b"{}" } else { params })?;
-    let available = shared.available(context).await?;
+    let available = shared.roles(context).await?;
     let mut levels = Map::new();
     let mut profiles = Map::new();
     for profile in shared.profiles.all() {

@@ -92,10 +92,11 @@ impl Profile {
             "work": (!trusted).then_some(WORK),
             "wipe": match self.level {
                 Level::Trusted => vec![],
-                Level::Restricted => vec![SCRATCH],
-                Level::Sandboxed | Level::Specialized => vec![SCRATCH, "/dev/shm", "/dev/mqueue"],
+                _ => vec![SCRATCH, "/dev/shm", "/dev/mqueue"],
             },
-            "ipc": contained,
+            // A box has System V objects of its own.
+            "ipc": !trusted,
+            "memory": table.memory,
             "environment": self.environment(),
             "preimport": self.preimport(),
             "open_files": table.open_files,

@@ -113,6 +113,8 @@ pub struct End {
     pub peak_memory_bytes: Option<u64>,
     /// Nothing is left of it.
     pub clean: bool,
+    /// What is left, or why that is not known.
+    pub unclean: Option<String>,
     /// The session goes on.
     pub session: bool,
 }

@@ -3,7 +3,7 @@
 use plugin_api::contract::outcome::Outcome;
 use serde_json::json;
 
-use crate::support::Boxed;
+use crate::support::{Boxed, wait_for};
 
 #[tokio::test]
 async fn a_run_sees_nothing_of_the_one_before() {
@@ -74,7 +74,7 @@ async fn a_thousand_runs_leave_the_supervisor_as_it_was() {
     for _ in 0..50 {
         boxed.execute("print('warm')").await;
     }
-    while boxed.runner.descendants().is_empty() {}
+    wait_for("the spare fork", || boxed.runner.descendants().pop());
     let before = state();
     assert!(before.1 < 24, "{} open files", before.1);
     for run in 0..300 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Runner, alive};
+use crate::support::{Runner, alive, wait_for};
 
 const RUN: u8 = 1;
 const GO: u8 = 4;
@@ -120,18 +120,18 @@ fn a_connection_cut_in_the_middle_of_a_frame_is_forgotten() {
 #[test]
 fn a_host_that_hangs_up_in_the_middle_of_a_run_ends_it() {
     let runner = Runner::start();
+    let begun = runner.directory.path().join("begun");
     let mut line = Line::to(&runner);
-    line.begin(1, "import os, time\nprint(os.getpid())\ntime.sleep(600)");
+    let code = format!("import os, time\nopen({begun:?}, 'w').write(f'{{os.getpid()}} ')\ntime.sleep(600)");
+    line.begin(1, &code);
     line.send(GO, 1, b"");
-    // The output is held back until more comes, so the process is found from outside.
-    let spare = loop {
-        if let [pid] = runner.descendants()[..] {
-            break u64::from(pid);
-        }
-    };
+    let code = wait_for("the code", || {
+        let text = std::fs::read_to_string(&begun).ok()?;
+        text.strip_suffix(' ')?.parse().ok()
+    });
     drop(line);
     let mut line = Line::to(&runner);
-    assert!(!alive(spare), "the code lives on");
+    assert!(!alive(code), "the code lives on");
     line.works(2);
 }
 
@@ -179,15 +179,12 @@ fn the_runner_ends_with_its_host_whatever_it_is_doing() {
     let mut line = Line::to(&busy);
     line.begin(
         1,
-        "import os, time\nos.fork()\nos.setsid() if os.getpid() % 2 else 0\ntime.sleep(600)",
+        "import os, time\nif os.fork() == 0: os.setsid()\ntime.sleep(600)",
     );
     line.send(GO, 1, b"");
-    let below = loop {
-        let below = busy.descendants();
-        if below.len() == 2 {
-            break below;
-        }
-    };
+    let below = wait_for("the code and its child", || {
+        Some(busy.descendants()).filter(|below| below.len() == 2)
+    });
     busy.hang_up();
     assert_eq!(busy.ended(), Some(0));
     for pid in below {
@@ -215,6 +212,27 @@ fn only_its_user_may_connect() {
 }
 
 #[test]
+fn directories_that_everybody_shares_are_never_emptied_outside_a_box() {
+    for settings in [
+        json!({ "work": "/tmp/work", "wipe": ["/tmp"] }),
+        json!({ "ipc": true, "work": null, "wipe": [] }),
+    ] {
+        let mut config = json!({ "uid": null, "environment": {}, "preimport": [] });
+        config
+            .as_object_mut()
+            .unwrap()
+            .extend(settings.as_object().unwrap().clone());
+        let command = python_provider::runner::command("python3", &config);
+        let output = std::process::Command::new(&command[0])
+            .args(&command[1..])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("in a box only, and is in none"));
+    }
+}
+
+#[test]
 fn modules_that_are_not_there_are_told_at_once() {
     let command = python_provider::runner::command(
         "python3",
@@ -222,10 +240,14 @@ fn modules_that_are_not_there_are_told_at_once() {
             "uid": null, "work": null, "wipe": [], "environment": {}, "preimport": ["no_such_module"],
         }),
     );
+    let directory = tempfile::tempdir().unwrap();
     let output = std::process::Command::new(&command[0])
         .args(&command[1..])
+        .env("TMPDIR", directory.path())
         .output()
         .unwrap();
     assert!(!output.status.success());
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 0, "the directory that it had made is gone");
     assert!(String::from_utf8_lossy(&output.stderr).contains("No module named 'no_such_module'"));
 }

@@ -15,6 +15,12 @@ use serde_json::{Value, json};
 
 use futures_util::StreamExt as _;
 
+/// A directory in memory, as a box has it, where there is one: disks take their time over thousands of files.
+fn directory() -> tempfile::TempDir {
+    let in_memory = tempfile::tempdir_in("/dev/shm");
+    in_memory.or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A runner, started as a plain process. It is not process 1 of anything, so it must not signal all there are.
 pub(crate) struct Runner {
     process: Child,
@@ -28,12 +34,12 @@ impl Runner {
 
     /// With these settings besides the usual ones, all as one user.
     pub(crate) fn with(settings: Value) -> Self {
-        Self::within(tempfile::tempdir().unwrap(), settings)
+        Self::within(directory(), settings)
     }
 
     /// As in a container, where there are the rights for it: the code is another user than its supervisor.
     pub(crate) fn apart(mut settings: Value) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         if rustix::process::geteuid().is_root() {
             let scratch = directory.path().join("scratch");
             std::fs::create_dir(&scratch).unwrap();
@@ -110,6 +116,18 @@ impl Runner {
     /// Processes that descend from it, apart from the spare one.
     pub(crate) fn descendants(&self) -> Vec<u32> {
         descendants(self.pid())
+    }
+}
+
+/// Waits until this gives something.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::yield_now();
     }
 }
 

@@ -5,6 +5,7 @@ mod hanging;
 mod memory;
 mod micro;
 mod pace;
+mod sandbox;
 mod short;
 mod startup;
 mod streams;
@@ -20,7 +21,7 @@ use crate::report::{self, Found};
 
 /// Runs what is wanted; each table is printed when it is ready.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let machine = Machine::look()?;
+    let machine = Machine::look(options.wants_gateways())?;
     println!("{}", machine.markdown());
     let mut all = Vec::new();
     if options.wants(Part::Startup) {
@@ -44,6 +45,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
             &mut all,
             hanging::run(options).await.context("a hanging back end")?,
         );
+    }
+    if options.wants(Part::Sandbox) && !options.without_host {
+        show(&mut all, sandbox::run(options).await.context("sandboxes")?);
     }
     if options.wants(Part::Micro) && !options.without_host {
         show(&mut all, micro::run(options).context("micro-benchmarks")?);

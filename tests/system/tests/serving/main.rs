@@ -11,6 +11,7 @@ mod error_bodies;
 mod failing;
 mod fleet;
 mod keys;
+mod manager;
 mod models;
 mod python_faults;
 mod stopping;

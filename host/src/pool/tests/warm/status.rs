@@ -4,6 +4,7 @@ use plugin_api::contract::outcome::Outcome;
 use serde_json::json;
 
 use super::{settings, wants, warm, warm_with};
+use crate::pool::Followed;
 use crate::pool::testing::{idle, pass};
 
 #[tokio::test(start_paused = true)]
@@ -92,9 +93,9 @@ async fn a_failure_to_start_is_told_with_its_reason() {
         .fails(&super::spec("x"), Some(plugin_api::Error::plugin("no engine")));
     warm.ask("a", wants("x")).await.unwrap_err();
     let mut told = Vec::new();
-    while let Ok(event) = warm.fleet.events.try_recv() {
+    while let Some(Followed::Event(event)) = warm.fleet.events.try_next() {
         if event.kind == "recovery_failed" {
-            told.push(event.data);
+            told.push(event.data.clone());
         }
     }
     assert_eq!(told.len(), 1);

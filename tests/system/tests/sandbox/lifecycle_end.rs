@@ -1,0 +1,61 @@
+//! L6: an end in good order is quick, however many boxes there are.
+
+use std::time::{Duration, Instant};
+
+use containers::Image;
+use system::host::host;
+
+use crate::boxes::{containers_of, descendants, eventually};
+use crate::python::{Level, Python};
+
+#[tokio::test]
+async fn l6_a_host_with_many_containers_stops_quickly() {
+    let Some(engine) = containers::require(Image::Plain) else {
+        return;
+    };
+    let config = format!(
+        "[hubs.docker]\nplugin = \"docker-hub\"\nwarm = {{ min_idle = 16, max = 16 }}\n\
+         [providers.python]\nplugin = \"python-provider\"\nhubs = {{ sandboxed = \"docker\" }}\n\
+         config = {{ sandboxed = {{ image = \"{}\" }} }}\n",
+        Image::Plain.name()
+    );
+    let host = host(&config)
+        .plugins(&["docker-hub", "python-provider"])
+        .start()
+        .await;
+    let mut python = Python::of(host, Level::Sandboxed).await;
+    let pid = python.host.pid();
+    let held = || containers_of(engine, pid).len();
+    eventually(
+        "the pool is filled ahead of need",
+        Duration::from_secs(60),
+        held,
+        |held| *held >= 16,
+    )
+    .await;
+    let begun = Instant::now();
+    python.host.signal("TERM");
+    assert_eq!(python.host.ended().await, Some(0));
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    eventually("nothing is left", Duration::from_secs(3), held, |held| *held == 0).await;
+}
+
+#[tokio::test]
+async fn l6_a_host_with_processes_stops_quickly() {
+    if !Level::Restricted.is_here() {
+        return;
+    }
+    let mut python = Python::start(Level::Restricted, "").await;
+    let below = descendants(python.host.pid());
+    assert!(!below.is_empty());
+    let begun = Instant::now();
+    python.host.signal("TERM");
+    assert_eq!(python.host.ended().await, Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let alive = || below.iter().filter(|process| process.lives()).count();
+    eventually("no process is left", Duration::from_secs(3), alive, |alive| {
+        *alive == 0
+    })
+    .await;
+}
