@@ -216,7 +216,7 @@ impl Services for ComponentServices {
             let dispatcher = self.dispatcher()?;
             let pools = self.pools_for(&dispatcher.manager, requirement)?;
             let mut wanted = requirement.clone();
-            dispatcher.callers.behind(context).shape(&mut wanted);
+            dispatcher.callers.behind(context).shape(&mut wanted)?;
             let requirement = &wanted;
             let asking = Asking {
                 requirement,
