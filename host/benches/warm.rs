@@ -95,14 +95,11 @@ fn pool(runtime: &tokio::runtime::Runtime, kinds: &[Requirement]) -> Pool {
     });
     runtime.block_on(async {
         let pool = Pool::start(settings, hub, Clock::real(), EventSink::default());
-        for kind in kinds {
-            if let Err(error) = pool.warm(kind) {
-                eprintln!("nothing is kept warm: {error}");
-            }
-        }
+        let kept: Vec<_> = kinds.iter().map(|kind| pool.warm(kind)).collect();
         while pool.metrics().hub.routable < kinds.len() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
+        drop(kept);
         pool
     })
 }

@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod gateway;
 pub mod manager;
 mod misfit;
+mod patience;
 pub mod plugin;
 pub mod pool;
 pub mod run;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::build;
+use crate::{build, shell};
 
 /// What to measure; `--help` is answered by who measures.
 #[derive(clap::Args)]
@@ -28,6 +28,21 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         packages.extend(plugins.iter().cloned());
     }
     let built = build::build(&packages, true)?;
+    if !alone {
+        // Before anything is measured: a compiler at work would be measured with it.
+        let status = shell::cargo()
+            .args([
+                "bench",
+                "--quiet",
+                "--no-run",
+                "--package",
+                "gleitzeit-bench",
+                "--package",
+                "gleitzeit",
+            ])
+            .status()?;
+        anyhow::ensure!(status.success(), "the micro-benchmarks do not build");
+    }
     let mut command = Command::new(built.file("gleitzeit-bench")?);
     command
         .args(&options.arguments)

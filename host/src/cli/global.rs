@@ -86,18 +86,28 @@ impl Global {
     /// The caller's key, if there is one. `--key` and `GLEITZEIT_KEY` win over the file.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or what it holds is no key.
     pub fn key(&self) -> Result<Option<Secret>, Failure> {
-        let key = match (&self.key, &self.key_file) {
-            (Some(key), _) => key.trim().to_owned(),
-            (None, Some(path)) => std::fs::read_to_string(path)
-                .map_err(|error| {
-                    Failure::usage(format!("the key in {} cannot be read: {error}", path.display()))
-                })?
-                .trim()
-                .to_owned(),
+        let (whose, key) = match (&self.key, &self.key_file) {
+            (Some(key), _) => ("in --key or GLEITZEIT_KEY".to_owned(), key.clone()),
+            (None, Some(path)) => {
+                let whose = format!("in {}", path.display());
+                let key = std::fs::read_to_string(path)
+                    .map_err(|error| Failure::usage(format!("the key {whose} cannot be read: {error}")))?;
+                (whose, key)
+            }
             (None, None) => return Ok(None),
         };
+        let key = key.trim();
+        // It goes into a header, which could not be sent; said here, because there it would look like a dead host.
+        if let Some(stray) = key.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
+            let what = match stray {
+                '\n' | '\r' => "a line break",
+                _ => "a character that no key can have",
+            };
+            return Err(Failure::usage(format!("the key {whose} holds {what}"))
+                .hint("a key is one line of plain ASCII text"));
+        }
         Ok(Some(key).filter(|key| !key.is_empty()).map(Secret::new))
     }
 }

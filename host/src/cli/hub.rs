@@ -5,9 +5,10 @@ mod change;
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::client::Client;
+use super::listing;
 use super::progress::Bars;
 use super::table::{Table, Tone};
 use super::{Exit, Failure, Global, Terminal, output, params};
@@ -160,38 +161,65 @@ fn list(verbs: &Value, terminal: &mut Terminal) {
 /// Shows what came of it, and says how it went: one failure is enough for the whole to have failed.
 fn show(results: &Value, terminal: &mut Terminal) -> Exit {
     let mut exit = Exit::Ok;
-    let mut table = Table::new(&["instance", "result", ""]);
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
     let sorted: BTreeMap<_, _> = results.as_object().into_iter().flatten().collect();
     for (instance, result) in sorted {
-        let (tone, word, detail) = match result.get("error") {
-            Some(error) => {
-                let failure = Failure::of_error(error);
-                exit = if exit == Exit::Ok || exit == failure.exit {
-                    failure.exit
-                } else {
-                    Exit::Failed
-                };
-                let hint = failure.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-                (Tone::Bad, "failed", failure.message + &hint)
-            }
-            None if output::exit_of(&result["ok"]) != Exit::Ok => {
+        let value = &result["ok"];
+        let Some(error) = result.get("error") else {
+            if output::exit_of(value) == Exit::Ok {
+                done.push((instance, value));
+            } else {
                 exit = Exit::Failed;
-                (Tone::Bad, "failed", brief(&result["ok"]))
+                failed.push([instance.clone(), "failed".to_owned(), brief(value)]);
             }
-            None => (Tone::Good, "done", brief(&result["ok"])),
+            continue;
         };
-        table.row(tone, [instance.clone(), word.to_owned(), detail]);
+        let failure = Failure::of_error(error);
+        exit = if exit == Exit::Ok || exit == failure.exit {
+            failure.exit
+        } else {
+            Exit::Failed
+        };
+        let hint = failure.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        failed.push([instance.clone(), "failed".to_owned(), failure.message + &hint]);
     }
     if terminal.json {
         terminal.value(&json!({ "results": results }));
+        return exit;
+    }
+    let mut table = Table::new(&["instance", "result", ""]);
+    if let Some(rows) = listed(&done) {
+        terminal.table(&listing::table(&rows));
     } else if let Some(only) = only_large(results) {
+        // It says itself how it ended.
+        failed.clear();
         if !output::outcome(only, false, terminal) {
             terminal.value(only);
         }
     } else {
+        for (instance, value) in done {
+            table.row(Tone::Good, [instance.clone(), "done".to_owned(), brief(value)]);
+        }
+    }
+    for cells in failed {
+        table.row(Tone::Bad, cells);
+    }
+    if !table.is_empty() {
         terminal.table(&table);
     }
     exit
+}
+
+/// The rows of all results together, where each is a list; of several, each row says whose it is.
+fn listed(done: &[(&String, &Value)]) -> Option<Vec<Map<String, Value>>> {
+    let mut all = Vec::new();
+    for (instance, value) in done {
+        for row in listing::rows(value)? {
+            let whose = (done.len() > 1).then(|| ("instance".to_owned(), json!(instance)));
+            all.extend([whose.into_iter().chain(row).collect::<Map<_, _>>()]);
+        }
+    }
+    (!all.is_empty()).then_some(all)
 }
 
 /// The one result, where it is more than a line can hold.
@@ -207,6 +235,7 @@ fn brief(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "nothing".to_owned(),
         Value::Object(map) => match map.get("status").and_then(Value::as_str) {
             Some(status) => status.to_owned(),
             None => value.to_string(),

@@ -18,6 +18,7 @@ mod follow;
 mod global;
 mod hub;
 mod instances;
+mod listing;
 mod logging;
 mod methods;
 mod optimise;
@@ -115,7 +116,10 @@ pub fn main() -> ExitCode {
 pub fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return terminal.usage(&error),
+        Err(error) => {
+            let exit = terminal.usage(&error);
+            return ended(Ok(exit), terminal);
+        }
     };
     terminal.json = cli.global.json;
     let result = match cli.command {
@@ -140,10 +144,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Termina
         Command::Completions(args) => completions::run(&args, terminal),
         Command::Confine(_) => Err(confine::not_alone()),
     };
-    result.unwrap_or_else(|failure| {
-        terminal.failure(&failure);
-        failure.exit
-    })
+    ended(result, terminal)
+}
+
+/// The exit code, after whatever there is to say has been said. A result that nobody could be given is a failure.
+fn ended(result: Result<Exit, Failure>, terminal: &mut Terminal) -> Exit {
+    let written = terminal.written();
+    result
+        .and_then(|exit| written.map(|()| exit))
+        .unwrap_or_else(|failure| {
+            terminal.failure(&failure);
+            failure.exit
+        })
 }
 
 /// One thread is enough for a client.

@@ -26,6 +26,10 @@ pub(super) fn run(global: &Global, terminal: &mut Terminal) -> Result<Exit, Fail
                 env!("CARGO_PKG_VERSION")
             ));
         }
+        // A host serves all the same if nobody can read that it does.
+        if let Err(failure) = terminal.written() {
+            tracing::warn!("{failure}");
+        }
     };
     crate::run::serve(settings, Arc::new(configured.catalogue), ready)
         .map_err(|error| Failure::of_error(&json!(error)))?;

@@ -108,11 +108,15 @@ fn show(status: &Value, terminal: &mut Terminal) {
         terminal.line("");
         terminal.table(&allocations);
     }
-    for plugin in list("plugins") {
-        if let Some(reason) = plugin["reason"].as_str() {
-            let line = terminal.paint(&one_line(reason), Tone::Bad);
-            terminal.line(format!("\n{line}"));
-        }
+    let unready: Vec<&str> = list("unready").iter().filter_map(Value::as_str).collect();
+    let refused = list("plugins")
+        .iter()
+        .filter_map(|plugin| plugin["reason"].as_str());
+    // A file that somebody waits for is told of with whom; the others stand for themselves.
+    let refused = refused.filter(|reason| !unready.iter().any(|unready| unready.contains(reason)));
+    for reason in unready.iter().copied().chain(refused) {
+        let line = terminal.paint(&one_line(reason), Tone::Bad);
+        terminal.line(format!("\n{line}"));
     }
 }
 

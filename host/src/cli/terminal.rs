@@ -11,6 +11,8 @@ use super::{Exit, Failure};
 pub struct Terminal {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
+    /// Why results cannot be written any more.
+    unwritten: Option<io::Error>,
     /// Results as JSON.
     pub json: bool,
     /// Whether `out` takes colours and the cursor may be moved.
@@ -27,6 +29,7 @@ impl Terminal {
         Self {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
+            unwritten: None,
             json: false,
             colour: io::stdout().is_terminal() && !set("NO_COLOR") && !dumb,
             interactive: io::stderr().is_terminal() && !dumb,
@@ -38,6 +41,7 @@ impl Terminal {
         Self {
             out,
             err,
+            unwritten: None,
             json: false,
             colour: false,
             interactive: false,
@@ -49,14 +53,32 @@ impl Terminal {
         self.print(&format!("{}\n", text.as_ref()));
     }
 
-    /// Writes text of a result as it is. A reader that has gone (`| head`) is no failure.
+    /// Writes text of a result as it is. A reader that has gone (`| head`) is no failure; any other is told by
+    /// [`written`](Self::written).
     pub fn print(&mut self, text: &str) {
         let written = self
             .out
             .write_all(text.as_bytes())
             .and_then(|()| self.out.flush());
-        if written.is_err() {
+        if let Err(error) = written {
             self.out = Box::new(io::sink());
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.unwritten = Some(error);
+            }
+        }
+    }
+
+    /// Whether everything that was printed has arrived. Asked once, at the end of a command.
+    ///
+    /// # Errors
+    /// A part of the result was lost, for instance because a disk is full.
+    pub fn written(&mut self) -> Result<(), Failure> {
+        match self.unwritten.take() {
+            None => Ok(()),
+            Some(error) => {
+                let what = format!("the result could not be written to standard output: {error}");
+                Err(Failure::new(Exit::Failed, what).hint("make room, or send it elsewhere"))
+            }
         }
     }
 

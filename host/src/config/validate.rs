@@ -56,17 +56,31 @@ pub(super) fn validate_file(tree: &Node) -> Vec<Misfit> {
     }
 }
 
-/// Everything in `node` that does not fit a plugin's schema. `node` is at `base` within `root`; messages speak of
-/// paths from the root.
-pub(super) fn validate(schema: &Value, node: &Node, root: &Node, base: &[Step]) -> Vec<Misfit> {
-    match build(schema) {
-        Ok(validator) => misfits(&validator, schema, node, root, base),
-        Err(error) => {
-            // A schema that is none is its author's mistake, not the operator's.
-            let mistake = Mistake::new(format!("the plugin's schema is not valid: {}", error.masked()))
-                .at(root.point_at(base), "cannot be checked")
-                .help("tell the plugin's author");
-            vec![Misfit::new(mistake, base.to_vec())]
+/// A plugin's schema, ready to be checked against: making it ready costs far more than a check, so it is done once for
+/// a whole list of instances.
+pub(super) struct Schema {
+    schema: Value,
+    /// What is wrong with the schema itself, if anything is.
+    validator: Result<Validator, String>,
+}
+
+impl Schema {
+    pub(super) fn new(schema: Value) -> Self {
+        let validator = build(&schema).map_err(|error| error.masked().to_string());
+        Self { schema, validator }
+    }
+
+    /// Everything in `node` that does not fit. `node` is at `base` within `root`; messages speak of paths from the root.
+    pub(super) fn misfits(&self, node: &Node, root: &Node, base: &[Step]) -> Vec<Misfit> {
+        match &self.validator {
+            Ok(validator) => misfits(validator, &self.schema, node, root, base),
+            Err(error) => {
+                // A schema that is none is its author's mistake, not the operator's.
+                let mistake = Mistake::new(format!("the plugin's schema is not valid: {error}"))
+                    .at(root.point_at(base), "cannot be checked")
+                    .help("tell the plugin's author");
+                vec![Misfit::new(mistake, base.to_vec())]
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use plugin_api::Context;
 use plugin_api::contract::requirement::{Priority, Requirement};
+use plugin_api::{Context, Error, ErrorCode, Fault};
 use tokio_util::sync::CancellationToken;
 
 use super::hints::Hints;
@@ -55,8 +55,20 @@ impl Caller {
     }
 
     /// Adds what the caller asked for, and holds it to what it may.
-    pub fn shape(&self, requirement: &mut Requirement) {
+    ///
+    /// # Errors
+    /// `FORBIDDEN`: it is an administrator's matter, and the caller is none.
+    pub fn shape(&self, requirement: &mut Requirement) -> Result<(), Error> {
+        if requirement.admin && !self.admin {
+            return Err(Error::new(
+                ErrorCode::FORBIDDEN,
+                Fault::Client,
+                "this changes what others use, which this key may not",
+            )
+            .hint("use a key with `admin = true`"));
+        }
         self.hints.apply(requirement);
         requirement.priority = requirement.priority.min(self.max_priority);
+        Ok(())
     }
 }

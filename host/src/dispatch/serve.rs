@@ -1,6 +1,7 @@
 //! Routes: from a client's HTTP request to a provider's answer in the same dialect.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -18,24 +19,26 @@ use super::Dispatcher;
 use super::body::Body;
 use super::caller::Caller;
 use super::callers::CallerGuard;
-use super::forward::{self, Job, Outgoing, Waited, copied_headers};
+use super::explain::explain;
+use super::forward::{self, Job, Outgoing, copied_headers};
 use super::relay::{Judge, RelayEnd, stopping};
 use super::table::RouteEntry;
 use crate::pool::Lease;
 
 impl Dispatcher {
-    /// Answers a request at a route. Never fails: a failure is rendered in the route's dialect. Dropping the
-    /// future or the body cancels everything behind it.
+    /// Answers a request at a route, and says how much of the time until then was spent waiting for instances, where it
+    /// knows. Never fails: a failure is rendered in the route's dialect. Dropping the future or the body cancels
+    /// everything behind it.
     pub async fn serve(
         &self,
         entry: &Arc<RouteEntry>,
         caller: Caller,
         parts: Parts,
         body: Bytes,
-    ) -> Response<Body> {
+    ) -> (Response<Body>, Option<Duration>) {
         match self.answer(entry, &caller, parts, body).await {
-            Ok(response) => response,
-            Err(error) => self.render(entry, Phase::Before, &error),
+            Ok(answered) => answered,
+            Err(error) => (self.render(entry, Phase::Before, &error), None),
         }
     }
 
@@ -48,18 +51,7 @@ impl Dispatcher {
         if let Ok(kind) = HeaderValue::try_from(rendered.content_type) {
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
         }
-        if let Some(wait) = error.retry_after() {
-            // Rounded up: coming back a moment too early would be refused again.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if error.code == ErrorCode::UNAUTHENTICATED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
+        explain(error, response.headers_mut());
         for (detail, name) in [
             ("instance", "x-gleitzeit-instance"),
             ("attempts", "x-gleitzeit-attempts"),
@@ -83,7 +75,7 @@ impl Dispatcher {
         caller: &Caller,
         parts: Parts,
         body: Bytes,
-    ) -> Result<Response<Body>, Error> {
+    ) -> Result<(Response<Body>, Option<Duration>), Error> {
         let decision = {
             let headers = asked_for(entry, &parts);
             entry.provider.driver.decide(&Request {
@@ -106,7 +98,7 @@ impl Dispatcher {
                     .driver
                     .work(caller.context(), owned(entry, &parts, body))
                     .await?;
-                respond(entry, held(reply, working), &caller.stop)
+                Ok((respond(entry, held(reply, working), &caller.stop)?, None))
             }
         }
     }
@@ -118,7 +110,7 @@ impl Dispatcher {
         parts: Parts,
         body: Bytes,
         forward: Forward,
-    ) -> Result<Response<Body>, Error> {
+    ) -> Result<(Response<Body>, Option<Duration>), Error> {
         let judge = judge(entry, forward.relay.as_deref())?;
         let outgoing = Outgoing {
             dialect: None,
@@ -141,10 +133,9 @@ impl Dispatcher {
                 entry: entry.clone(),
             })
         };
-        let begun = std::time::Instant::now();
-        let mut response = forward::forward(&self.upstream, job, &end).await?.into_response();
-        response.extensions_mut().insert(Waited(begun.elapsed()));
-        Ok(response)
+        let begun = Instant::now();
+        let response = forward::forward(&self.upstream, job, &end).await?.into_response();
+        Ok((response, Some(begun.elapsed())))
     }
 }
 

@@ -25,7 +25,7 @@ use super::forward::{self, AnswerBody, Job, Outgoing};
 use super::relay::{Judge, RelayEnd};
 use super::{Dispatcher, Table};
 use crate::manager::{Asking, Manager, ProviderEntry};
-use crate::pool::{Asker, Lease, Pool, Tried};
+use crate::pool::{Asker, KeptWarm, Lease, Pool, Tried};
 
 /// A component may ask for so many kinds of resources to be kept warm while it is built.
 const MOST_EARLY: usize = 256;
@@ -59,6 +59,8 @@ pub struct ComponentServices {
     life: watch::Sender<Life>,
     /// What the component wants kept warm, until it is in service and its hubs are known.
     early: Mutex<Vec<Requirement>>,
+    /// What is kept warm for it.
+    kept: Mutex<Vec<KeptWarm>>,
 }
 
 /// How far a component is.
@@ -79,6 +81,7 @@ impl ComponentServices {
             next_lease: AtomicU64::new(1),
             life: watch::Sender::new(Life::Starting),
             early: Mutex::default(),
+            kept: Mutex::default(),
         })
     }
 
@@ -111,12 +114,14 @@ impl ComponentServices {
         }
     }
 
-    /// Releases whatever the component still holds; called when it is retired.
+    /// Releases whatever the component still holds and has kept warm; called when it is retired.
     pub fn release_all(&self) {
         self.life.send_replace(Life::Retired);
         // Dropped outside the lock: a release may wake others that ask us in turn.
         let held = std::mem::take(&mut *self.leases.lock());
         drop(held);
+        let kept = std::mem::take(&mut *self.kept.lock());
+        drop(kept);
     }
 
     fn dispatcher(&self) -> Result<Dispatcher, Error> {
@@ -177,8 +182,15 @@ impl ComponentServices {
                 None => Err(Error::plugin("none of its hubs starts resources")),
             }
         });
-        if let Err(error) = kept {
-            tracing::warn!(scope = ?self.scope, %error, "nothing is kept warm");
+        match kept {
+            Ok(new) => {
+                let mut kept = self.kept.lock();
+                let serving = *self.life.borrow() == Life::Serving;
+                if serving && !kept.iter().any(|known| known.same(&new)) {
+                    kept.push(new);
+                }
+            }
+            Err(error) => tracing::warn!(scope = ?self.scope, %error, "nothing is kept warm"),
         }
     }
 
@@ -204,7 +216,7 @@ impl Services for ComponentServices {
             let dispatcher = self.dispatcher()?;
             let pools = self.pools_for(&dispatcher.manager, requirement)?;
             let mut wanted = requirement.clone();
-            dispatcher.callers.behind(context).shape(&mut wanted);
+            dispatcher.callers.behind(context).shape(&mut wanted)?;
             let requirement = &wanted;
             let asking = Asking {
                 requirement,

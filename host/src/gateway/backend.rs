@@ -88,19 +88,16 @@ pub trait Backend: Send + Sync + 'static {
     /// A failure before the answer has begun, in the dialect of the route, with `retry-after` where it helps.
     fn render(&self, route: &Self::Route, error: &Error) -> Response<Self::Body>;
 
-    /// Answers a request; failures are rendered. Dropping the future or the body cancels everything behind it.
+    /// Answers a request; failures are rendered. Dropping the future or the body cancels everything behind it. With the
+    /// answer comes how much of the time until it was spent waiting for instances, where that is known: what is left is
+    /// our own overhead.
     fn serve(
         &self,
         route: &Self::Route,
         caller: Self::Caller,
         parts: Parts,
         body: Bytes,
-    ) -> impl Future<Output = Response<Self::Body>> + Send;
-
-    /// How much of the time until this answer was spent waiting for instances: what is left is our own overhead.
-    fn waited(&self, _response: &Response<Self::Body>) -> Option<Duration> {
-        None
-    }
+    ) -> impl Future<Output = (Response<Self::Body>, Option<Duration>)> + Send;
 
     /// Calls a method and waits for its result.
     ///

@@ -1,5 +1,6 @@
 //! Reading a request's body: bounded in size, in time, and together with all others.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use plugin_api::{Error, ErrorCode, Fault, Retry};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::backend::BoxError;
 use super::budget::Budget;
 use crate::config::settings::Limits;
+use crate::patience::within;
 
 /// Bodies up to this size are not counted in the budget: the limit on concurrent requests bounds them already,
 /// and counting costs an allocation.
@@ -70,19 +72,18 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     loop {
-        // The timer costs nothing when the piece is there already: it is registered at its first poll.
-        let idle = Instant::now() + limits.body_idle_timeout;
-        match timeout_at(idle.min(until), body.frame()).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(Ok(frame))) => match frame.into_data() {
+        let idle = || Instant::now() + limits.body_idle_timeout;
+        match within(pin!(body.frame()), || until.min(idle())).await {
+            Some(None) => return Ok(None),
+            Some(Some(Ok(frame))) => match frame.into_data() {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(_trailers) => continue,
             },
-            Ok(Some(Err(error))) => return Err(broken(error.into())),
-            Err(_elapsed) if until <= idle => {
+            Some(Some(Err(error))) => return Err(broken(error.into())),
+            None if Instant::now() >= until => {
                 return Err(slow("its body took longer than", limits.body_timeout));
             }
-            Err(_elapsed) => return Err(slow("its body paused for longer than", limits.body_idle_timeout)),
+            None => return Err(slow("its body paused for longer than", limits.body_idle_timeout)),
         }
     }
 }

@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFuture;
 
 use super::backend::Backend;
 use super::bad_head;
@@ -54,8 +55,7 @@ pub(super) async fn serve<B: Backend>(lane: Arc<Lane<B>>, protocol: http1::Build
     };
     let mut connection = protocol.serve_connection(TokioIo::new(socket), service);
     let mut timer = Timer::default();
-    let mut closing = pin!(lane.closing.cancelled());
-    let mut closed = false;
+    let mut end = pin!(End::of(&lane));
     let expired = std::future::poll_fn(|cx| {
         loop {
             if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
@@ -64,11 +64,11 @@ pub(super) async fn serve<B: Backend>(lane: Arc<Lane<B>>, protocol: http1::Build
                 }
                 return Poll::Ready(false);
             }
-            if closed || closing.as_mut().poll(cx).is_pending() {
-                break;
+            match end.as_mut().poll_news(cx, &lane) {
+                None => break,
+                Some(News::Closing) => Pin::new(&mut connection).graceful_shutdown(),
+                Some(News::Aborting) => watch.abort(),
             }
-            closed = true;
-            Pin::new(&mut connection).graceful_shutdown();
         }
         timer.poll(cx, &watch, &lane.site.limits).map(|()| true)
     })
@@ -87,6 +87,68 @@ pub(super) async fn serve<B: Backend>(lane: Arc<Lane<B>>, protocol: http1::Build
             metrics.slow_heads.fetch_add(1, Ordering::Relaxed);
             tracing::debug!("closing a connection: the head of a request did not come in time");
             parts.io.into_inner().say(&bad_head::too_slow());
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// What a connection hears of the host's end. Asking costs a lock, so it is asked once to be woken, and again only
+    /// when there is an end.
+    struct End<C, A> {
+        #[pin]
+        closing: C,
+        #[pin]
+        aborting: A,
+        heard: Heard,
+    }
+}
+
+/// What a connection knows of the host's end.
+enum Heard {
+    /// Nothing, and will not be woken.
+    NotAsked,
+    /// Nothing, and will be woken.
+    Listening,
+    /// No new work.
+    Closing,
+    /// Work in flight is over too.
+    Aborting,
+}
+
+/// What is new of the host's end.
+enum News {
+    Closing,
+    Aborting,
+}
+
+impl<'a> End<WaitForCancellationFuture<'a>, WaitForCancellationFuture<'a>> {
+    fn of<B>(lane: &'a Lane<B>) -> Self {
+        Self {
+            closing: lane.closing.cancelled(),
+            aborting: lane.aborting.cancelled(),
+            heard: Heard::NotAsked,
+        }
+    }
+
+    fn poll_news<B>(self: Pin<&mut Self>, cx: &mut Context<'_>, lane: &Lane<B>) -> Option<News> {
+        let this = self.project();
+        match this.heard {
+            Heard::Listening if !lane.site.stopping.load(Ordering::Acquire) => None,
+            Heard::NotAsked | Heard::Listening => match this.closing.poll(cx) {
+                Poll::Ready(()) => {
+                    *this.heard = Heard::Closing;
+                    Some(News::Closing)
+                }
+                Poll::Pending => {
+                    *this.heard = Heard::Listening;
+                    None
+                }
+            },
+            Heard::Closing => this.aborting.poll(cx).is_ready().then(|| {
+                *this.heard = Heard::Aborting;
+                News::Aborting
+            }),
+            Heard::Aborting => None,
         }
     }
 }

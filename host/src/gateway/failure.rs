@@ -1,31 +1,18 @@
 //! Failures as JSON and as headers, for what has no dialect of its own.
 
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::ALLOW;
 use http::{HeaderValue, Response, StatusCode};
-use plugin_api::{Error, ErrorCode};
+use plugin_api::Error;
 use serde_json::{Value, json};
 
 use super::answer::{self, Content};
+pub(super) use crate::dispatch::explain;
 
 /// A failure where no route's dialect is known.
 pub(super) fn response<B>(error: &Error) -> Response<Content<B>> {
     let mut response = answer::json(status_of(error), &json!({ "error": describe(error) }));
     explain(error, response.headers_mut());
     response
-}
-
-/// Headers that go with a failure in every dialect.
-pub(super) fn explain(error: &Error, headers: &mut http::HeaderMap) {
-    if let Some(wait) = error.retry_after() {
-        // Whole seconds, never zero: a client told to come back in none would not wait at all.
-        let seconds = wait.as_millis().div_ceil(1000).max(1);
-        if let Ok(value) = HeaderValue::try_from(seconds.to_string()) {
-            headers.entry(RETRY_AFTER).or_insert(value);
-        }
-    }
-    if error.code == ErrorCode::UNAUTHENTICATED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
 }
 
 /// Which methods would have been right.

@@ -1,7 +1,9 @@
 //! One request, from its head to its answer's head.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::header::CONNECTION;
@@ -135,15 +137,15 @@ impl<B: Backend> Exchange<'_, B> {
         match self.target {
             Target::Route(route) => {
                 let caller = site.backend.caller(asker, &parts.headers)?;
-                let response = tokio::select! {
-                    biased;
-                    response = site.backend.serve(route, caller, parts, body) => response,
-                    () = self.lane.aborting.cancelled() => return Err(stopping()),
-                };
-                self.waited = site
-                    .backend
-                    .waited(&response)
-                    .map(|instances| reading + instances);
+                let mut serving = pin!(site.backend.serve(route, caller, parts, body));
+                let watch = &self.ticket.watch;
+                let (response, instances) = std::future::poll_fn(|cx| match serving.as_mut().poll(cx) {
+                    // The connection's driver looks here again when it is told to abort.
+                    Poll::Pending if watch.is_aborted() => Poll::Ready(Err(stopping())),
+                    answer => answer.map(Ok),
+                })
+                .await?;
+                self.waited = instances.map(|instances| reading + instances);
                 Ok(response.map(|body| Content::Backend { body }))
             }
             Target::Own(Own::Events) => {

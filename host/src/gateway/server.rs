@@ -110,6 +110,7 @@ impl<B: Backend> Gateway<B> {
         }
 
         drop(self.listener);
+        self.site.stopping.store(true, Ordering::Release);
         self.site.closing.cancel();
         let in_flight = self.site.slots.taken();
         tracing::info!(in_flight, within = ?self.shutdown_timeout, "stopping: no new requests");

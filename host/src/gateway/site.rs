@@ -1,6 +1,7 @@
 //! What all requests share: settings made ready for use, and the layers below.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use plugin_api::{Error, ErrorCode, Fault, Retry};
@@ -28,6 +29,8 @@ pub(super) struct Site<B> {
     pub loopback: bool,
     /// No new work: connections close after the answer they are giving.
     pub closing: CancellationToken,
+    /// Set before `closing` is cancelled, so that a connection can look at every turn what asking the token costs a lock.
+    pub stopping: AtomicBool,
     /// Work in flight has had its time.
     pub aborting: CancellationToken,
     /// What did not end when it was cancelled is dropped.
@@ -51,6 +54,7 @@ impl<B: Backend> Site<B> {
             metrics: Arc::default(),
             loopback: settings.listen.ip().is_loopback(),
             closing: CancellationToken::new(),
+            stopping: AtomicBool::new(false),
             aborting: CancellationToken::new(),
             dropping: CancellationToken::new(),
             keep_alive: Duration::from_secs(15),

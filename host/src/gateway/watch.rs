@@ -37,6 +37,8 @@ pub(super) struct Watch {
     phase: AtomicU8,
     /// A write waits for the client to read.
     stalled: AtomicBool,
+    /// The host stops and waits no longer: what has not begun to answer is to be given up.
+    aborted: AtomicBool,
     /// Counts changes, so that the driver reads the clock only when there was one.
     changes: AtomicU32,
 }
@@ -46,6 +48,7 @@ impl Watch {
         Self {
             phase: AtomicU8::new(Phase::Head as u8),
             stalled: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
             changes: AtomicU32::new(1),
         }
     }
@@ -81,6 +84,15 @@ impl Watch {
 
     pub(super) fn is_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// The time for what is in flight is over.
+    pub(super) fn abort(&self) {
+        self.aborted.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Relaxed)
     }
 
     pub(super) fn changes(&self) -> u32 {

@@ -28,16 +28,38 @@ pub struct Held {
     pub pool: Pool,
 }
 
+/// An instance that is second best, held until it is known whether there is a better one. One that is not taken up was
+/// never a request, and is not counted as one that was cancelled.
+struct Offer(Option<Held>);
+
+impl Offer {
+    /// The first counts: hubs are in order of preference.
+    fn keep(&mut self, held: Held) {
+        match &self.0 {
+            None => self.0 = Some(held),
+            Some(_) => held.lease.unused(),
+        }
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take() {
+            held.lease.unused();
+        }
+    }
+}
+
 impl Asking<'_> {
     /// Leases from the first hub that can serve the request now, or waits in the queue of the first that could.
     ///
-    /// An instance that has what is needed goes before one that would have to fetch it, whatever the order of
-    /// the hubs. Cancel safe: dropping it leaves the queue.
+    /// An instance that has what is needed goes before one that would have to fetch it, and one that has not failed this
+    /// request yet before one that has, whatever the order of the hubs. Cancel safe: dropping it leaves the queue.
     ///
     /// # Errors
     /// The refusal that says most: busy before unwell before unknown.
     pub async fn from(&self, pools: &[Pool]) -> Result<Held, Error> {
-        let mut fetching: Option<Held> = None;
+        let (mut fetching, mut again) = (Offer(None), Offer(None));
         let mut waiting: Option<&Pool> = None;
         let mut refusal: Option<Refusal> = None;
         for pool in pools {
@@ -47,10 +69,13 @@ impl Asking<'_> {
                         lease,
                         pool: pool.clone(),
                     };
-                    if !matches!(held.lease.preparation(), Some(Preparation::Absent)) {
+                    if self.tried.contains(held.lease.key()) {
+                        again.keep(held);
+                    } else if matches!(held.lease.preparation(), Some(Preparation::Absent)) {
+                        fetching.keep(held);
+                    } else {
                         return Ok(held);
                     }
-                    fetching.get_or_insert(held);
                 }
                 Err(Refusal::AllBusy) => {
                     waiting.get_or_insert(pool);
@@ -66,7 +91,7 @@ impl Asking<'_> {
             }
         }
         if let Some(pool) = waiting {
-            drop(fetching);
+            drop((fetching, again));
             let lease = pool
                 .acquire(self.requirement, &self.asker, self.tried, self.deadline)
                 .await?;
@@ -75,7 +100,8 @@ impl Asking<'_> {
                 pool: pool.clone(),
             });
         }
-        match (fetching, refusal) {
+        // Better the instance that failed this request before than none, or than a fetch that may take minutes.
+        match (again.0.take().or_else(|| fetching.0.take()), refusal) {
             (Some(held), _) => Ok(held),
             (None, Some(refusal)) => Err(refusal.into()),
             (None, None) => Err(Error::new(

@@ -59,6 +59,10 @@ pub trait HubDriver: Send + Sync + 'static {
     fn panics(&self) -> u64 {
         0
     }
+    /// Why none of its code runs any more, where it went on panicking after it had been built anew.
+    fn quarantine(&self) -> Option<String> {
+        None
+    }
     /// Ends the component: its tasks are told to stop, given a grace, then dropped. Idempotent.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }
@@ -85,6 +89,10 @@ pub trait ProviderDriver: Send + Sync + 'static {
     /// How many times it has panicked; each panic was contained.
     fn panics(&self) -> u64 {
         0
+    }
+    /// Why none of its code runs any more, where it went on panicking after it had been built anew.
+    fn quarantine(&self) -> Option<String> {
+        None
     }
     /// Ends the component. Idempotent.
     fn shutdown(&self) -> BoxFuture<'_, ()>;

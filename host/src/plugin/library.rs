@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use super::crashes::Crashes;
 use super::driver::{HubDriver, ProviderDriver};
 use super::hash::ContentHash;
+use super::keeper::{Build, KeptHub, KeptProvider};
 use super::loader::Limits;
 use super::refusal::{Reason, Refusal};
 use super::remote::{AbiHub, AbiProvider, Setup};
@@ -22,7 +23,13 @@ use super::state;
 use crate::config::settings::{HubSettings, ProviderSettings};
 
 /// A plugin whose code is in this process, from which components are made. There is no way to unload it.
+#[derive(Clone)]
 pub struct Library {
+    inner: Arc<Inner>,
+}
+
+/// Shared with the components, which may have to be made again.
+struct Inner {
     origin: PathBuf,
     hash: ContentHash,
     manifest: Arc<Manifest>,
@@ -33,37 +40,41 @@ pub struct Library {
 
 impl Library {
     pub(super) fn new(staged: &Staged, module: PluginMod_Ref, limits: Limits, crashes: Crashes) -> Self {
-        Self {
+        let inner = Inner {
             origin: staged.origin().to_owned(),
             hash: staged.hash(),
             manifest: staged.examined().manifest.clone(),
             module,
             limits,
             crashes,
+        };
+        Self {
+            inner: Arc::new(inner),
         }
     }
 
     /// What it says of itself.
     pub fn manifest(&self) -> &Arc<Manifest> {
-        &self.manifest
+        &self.inner.manifest
     }
 
     /// The file it came from.
     pub fn origin(&self) -> &Path {
-        &self.origin
+        &self.inner.origin
     }
 
     /// The content that is running, which the file may no longer have.
     pub fn hash(&self) -> ContentHash {
-        self.hash
+        self.inner.hash
     }
 
     /// The root module, as the code itself describes it.
     pub fn module(&self) -> PluginMod_Ref {
-        self.module
+        self.inner.module
     }
 
-    /// Builds a hub. `services` are what it may ask of the host; they are served on the current runtime.
+    /// Builds a hub. `services` are what it may ask of the host; they are served on the current runtime. If it keeps
+    /// panicking it is built again in the same way, and quarantined where that does not help.
     ///
     /// Dropping the future lets the constructor end by itself; what it built is dropped on its thread.
     ///
@@ -75,13 +86,22 @@ impl Library {
         settings: &HubSettings,
         services: Arc<dyn Services>,
     ) -> Result<Arc<dyn HubDriver>, Refusal> {
-        let manifest = self.manifest.hub.clone().ok_or_else(|| self.lacks("hub"))?;
-        let module = self.module;
-        let setup = self.setup(&settings.name, &settings.config);
-        let built = self.build(&settings.name, move || {
-            AbiHub::build(module, manifest, setup, services)
+        let manifest = self.inner.manifest.hub.clone();
+        let manifest = manifest.ok_or_else(|| self.inner.lacks("hub"))?;
+        let setup = self.inner.setup(&settings.name, &settings.config);
+        let inner = self.inner.clone();
+        let build: Build<AbiHub> = Box::new(move || {
+            let (inner, manifest, setup, services) =
+                (inner.clone(), manifest.clone(), setup.clone(), services.clone());
+            Box::pin(async move {
+                let (name, module) = (setup.name.clone(), inner.module);
+                let construct = move || AbiHub::build(module, manifest, setup, services);
+                inner.build(&name, construct).await
+            })
         });
-        Ok(Arc::new(built.await?))
+        let (plugin, name) = (self.inner.manifest.id.clone(), settings.name.clone());
+        let first = build().await?;
+        Ok(Arc::new(KeptHub::new(plugin, name, first, build)))
     }
 
     /// Builds a provider. As [`hub`](Self::hub).
@@ -93,16 +113,26 @@ impl Library {
         settings: &ProviderSettings,
         services: Arc<dyn Services>,
     ) -> Result<Arc<dyn ProviderDriver>, Refusal> {
-        let manifest = self.manifest.provider.clone();
-        let manifest = manifest.ok_or_else(|| self.lacks("provider"))?;
-        let module = self.module;
-        let setup = self.setup(&settings.name, &settings.config);
-        let built = self.build(&settings.name, move || {
-            AbiProvider::build(module, manifest, setup, services)
+        let manifest = self.inner.manifest.provider.clone();
+        let manifest = manifest.ok_or_else(|| self.inner.lacks("provider"))?;
+        let setup = self.inner.setup(&settings.name, &settings.config);
+        let inner = self.inner.clone();
+        let build: Build<AbiProvider> = Box::new(move || {
+            let (inner, manifest, setup, services) =
+                (inner.clone(), manifest.clone(), setup.clone(), services.clone());
+            Box::pin(async move {
+                let (name, module) = (setup.name.clone(), inner.module);
+                let construct = move || AbiProvider::build(module, manifest, setup, services);
+                inner.build(&name, construct).await
+            })
         });
-        Ok(Arc::new(built.await?))
+        let (plugin, name) = (self.inner.manifest.id.clone(), settings.name.clone());
+        let first = build().await?;
+        Ok(Arc::new(KeptProvider::new(plugin, name, first, build)))
     }
+}
 
+impl Inner {
     fn setup(&self, name: &str, config: &Map<String, Value>) -> Setup {
         Setup {
             plugin: self.manifest.id.clone(),
@@ -160,8 +190,8 @@ impl std::fmt::Debug for Library {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Library")
-            .field("id", &self.manifest.id)
-            .field("hash", &self.hash)
+            .field("id", &self.inner.manifest.id)
+            .field("hash", &self.inner.hash)
             .finish_non_exhaustive()
     }
 }

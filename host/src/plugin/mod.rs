@@ -19,6 +19,7 @@ pub mod state;
 pub mod verify;
 
 mod elf;
+mod keeper;
 mod layout;
 mod manifest;
 mod open;

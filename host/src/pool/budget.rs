@@ -55,6 +55,12 @@ impl Budget {
         }
     }
 
+    /// A request that had paid in was none after all.
+    pub(super) fn take_back(&self) {
+        // A deposit that found the budget full is taken back all the same: a share too few, in the safe direction.
+        self.balance.fetch_sub(self.per_request, Ordering::Relaxed);
+    }
+
     /// Takes one retry out, if there is one.
     pub(super) fn withdraw(&self, now: Tick) -> bool {
         self.pay_minimum(now);

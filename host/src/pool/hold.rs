@@ -10,12 +10,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use plugin_api::contract::instance::ResourceInstance;
+use plugin_api::contract::outcome::Outcome;
 use plugin_api::host::InstanceView;
 
 use super::core::Core;
 use super::gate::Closed;
 use super::lease::{Detached, Lease};
 use super::slot::Slot;
+use super::warm::Held;
 
 /// An instance kept for somebody. Counts as one request in flight until it is dropped, and leaves no trace in the
 /// metrics.
@@ -24,6 +26,8 @@ pub struct Hold {
     slot: Arc<Slot>,
     instance: Arc<ResourceInstance>,
     queued: Duration,
+    /// The resource, where it is one of the warm pool's.
+    resource: Option<Box<Held>>,
 }
 
 /// Keeps everybody else away from an instance: those in flight finish, nobody new is let in, and whoever wants it
@@ -50,6 +54,7 @@ impl Lease {
             slot,
             instance,
             queued,
+            resource,
         } = self.detach();
         slot.holds.fetch_add(1, Ordering::Relaxed);
         Hold {
@@ -57,6 +62,7 @@ impl Lease {
             slot,
             instance,
             queued,
+            resource,
         }
     }
 
@@ -102,6 +108,10 @@ impl Drop for Hold {
     fn drop(&mut self) {
         self.slot.holds.fetch_sub(1, Ordering::Relaxed);
         self.core.left(&self.slot);
+        if let Some(held) = self.resource.take() {
+            // Nobody knows what its holder has left in it.
+            self.core.take_back_warm(*held, Outcome::Cancelled, true);
+        }
         self.core.pump();
     }
 }

@@ -40,6 +40,8 @@ pub struct Lease {
     first_byte: AtomicU64,
     /// Its request has it. Until then it is nobody's, and leaves no trace in the metrics if it comes to nothing.
     handed_over: bool,
+    /// Its request has paid into the retry budget.
+    paid: bool,
 }
 
 /// What is left of a lease that is no request any more.
@@ -49,6 +51,7 @@ pub(super) struct Detached {
     pub(super) slot: Arc<Slot>,
     pub(super) instance: Arc<ResourceInstance>,
     pub(super) queued: Duration,
+    pub(super) resource: Option<Box<Held>>,
 }
 
 /// The capability a lease was taken for.
@@ -104,6 +107,7 @@ impl Lease {
             queued: Duration::ZERO,
             first_byte: AtomicU64::new(0),
             handed_over: false,
+            paid: false,
         }
     }
 
@@ -118,6 +122,7 @@ impl Lease {
     pub(super) fn hand_over(mut self, tried: &Tried) -> Self {
         self.handed_over = true;
         if tried.is_empty() {
+            self.paid = true;
             self.core.budget.deposit();
         }
         if let Some(transition) = self.transition.take() {
@@ -193,6 +198,15 @@ impl Lease {
         self.release(outcome);
     }
 
+    /// Releases what was only an offer, taken back before its request had any use of it: it leaves no trace in the
+    /// metrics, the retry budget or what is known of the instance.
+    pub fn unused(mut self) {
+        if std::mem::take(&mut self.handed_over) && self.paid {
+            self.core.budget.take_back();
+        }
+        self.release(Outcome::Cancelled);
+    }
+
     /// Releases it without waking anybody: for the queue, which is looking for somebody else already.
     pub(super) fn give_back(mut self) {
         self.vacate(Outcome::Cancelled);
@@ -214,6 +228,7 @@ impl Lease {
             slot: self.slot.clone(),
             instance: self.instance.clone(),
             queued: self.queued,
+            resource: self.resource.take(),
         }
     }
 

@@ -14,6 +14,7 @@
 //! | `lease`, `learn`, `budget` | holding an instance, and what its use teaches |
 //! | `hold` | keeping one over many requests, or for oneself |
 //! | `queue` | who waits, and who is next |
+//! | `lost` | what the hub says is gone |
 //! | `population`, `health`, `refresh`, `starter`, `scale`, `alarm` | the loops |
 //! | `prepare` | loading a model once for all who wait for it |
 //! | `warm` | resources started ahead of need, for requests that say how one is to be started |
@@ -39,6 +40,7 @@ mod hold;
 mod holders;
 mod learn;
 mod lease;
+mod lost;
 mod notes;
 mod outlook;
 mod pick;
@@ -83,12 +85,11 @@ use self::pick::{Picked, pick};
 pub use self::refusal::{MOST_REASONS, Refusal};
 pub use self::report::{HubReport, InstanceReport, PoolMetrics};
 pub use self::scale::Scaled;
-use self::slot::Phase;
 pub use self::slot::State;
 pub use self::status::InstanceStatus;
 pub use self::tried::Tried;
 use self::warm::Want;
-pub use self::warm::{ShelfStatus, WarmStatus};
+pub use self::warm::{KeptWarm, ShelfStatus, WarmStatus};
 use crate::config::settings::HubSettings;
 use crate::plugin::driver::HubDriver;
 
@@ -371,23 +372,6 @@ impl Pool {
     pub async fn look(&self, id: &str) {
         if let Some(slot) = self.core.registry.find(id) {
             self.core.probe(&slot).await;
-        }
-    }
-
-    /// A resource that the hub started is gone, as the hub itself says: requests that hold it are told, nobody else is
-    /// sent there. Unknown ones are ignored.
-    pub fn lost(&self, id: &str, reason: &str) {
-        let lose = |slot: &Arc<slot::Slot>| {
-            self.core.set_phase(slot, Phase::Failed(reason.to_owned()));
-            slot.lose();
-        };
-        if let Some(slot) = self.core.registry.find(id) {
-            return lose(&slot);
-        }
-        // It may be about to be registered.
-        self.core.stray(id, reason);
-        if let Some(slot) = self.core.registry.find(id) {
-            lose(&slot);
         }
     }
 

@@ -35,12 +35,21 @@ impl Operator {
 
 impl Admin for Operator {
     fn unready(&self) -> Vec<String> {
-        self.unready.lock().clone()
+        let mut reasons = self.unready.lock().clone();
+        let manager = self.dispatcher.manager();
+        reasons.extend(manager.hubs().iter().filter_map(|hub| hub.driver.quarantine()));
+        let providers = manager.providers();
+        reasons.extend(
+            providers
+                .iter()
+                .filter_map(|provider| provider.driver.quarantine()),
+        );
+        reasons
     }
 
     fn status(&self) -> Value {
         let mut status = self.dispatcher.manager().status();
-        status["unready"] = json!(*self.unready.lock());
+        status["unready"] = json!(self.unready());
         status
     }
 

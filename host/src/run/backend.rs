@@ -67,15 +67,14 @@ impl Backend for Dispatcher {
         Dispatcher::render(self, route, Phase::Before, error)
     }
 
-    async fn serve(&self, route: &Self::Route, caller: Caller, parts: Parts, body: Bytes) -> Response<Body> {
+    async fn serve(
+        &self,
+        route: &Self::Route,
+        caller: Caller,
+        parts: Parts,
+        body: Bytes,
+    ) -> (Response<Body>, Option<Duration>) {
         Dispatcher::serve(self, route, caller, parts, body).await
-    }
-
-    fn waited(&self, response: &Response<Body>) -> Option<Duration> {
-        response
-            .extensions()
-            .get::<dispatch::forward::Waited>()
-            .map(|waited| waited.0)
     }
 
     async fn call(&self, method: &str, params: Bytes, caller: Caller) -> Result<Value, Error> {

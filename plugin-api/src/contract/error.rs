@@ -155,13 +155,14 @@ codes! {
 }
 
 impl Error {
-    /// A failure of this code and fault; retry is [`Retry::Never`] until said otherwise.
+    /// A failure of this code and fault; retry is [`Retry::Never`] until said otherwise. A message beyond all measure,
+    /// because it repeats what somebody sent, loses its middle.
     pub fn new(code: ErrorCode, fault: Fault, message: impl Into<String>) -> Self {
         Self {
             code,
             fault,
             retry: Retry::Never,
-            message: message.into(),
+            message: short(message.into()),
             hint: None,
             details: serde_json::Map::new(),
             status: None,
@@ -205,13 +206,17 @@ impl Error {
 
     /// Says what to do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(short(hint.into()));
         self
     }
 
     /// Adds a fact for programs.
     pub fn detail(mut self, key: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.details.insert(key.to_owned(), value.into());
+        let value = match value.into() {
+            serde_json::Value::String(text) => serde_json::Value::String(short(text)),
+            other => other,
+        };
+        self.details.insert(key.to_owned(), value);
         self
     }
 
@@ -235,6 +240,22 @@ impl Error {
     }
 }
 
+/// How much is kept of the beginning and of the end of a text for people.
+const KEPT: (usize, usize) = (1500, 300);
+
+/// A text for people, without its middle where it is longer than anybody reads: names that clients invent are repeated in
+/// messages, and may have megabytes.
+fn short(text: String) -> String {
+    if text.len() <= KEPT.0 + KEPT.1 {
+        return text;
+    }
+    let (head, tail) = (
+        text.floor_char_boundary(KEPT.0),
+        text.ceil_char_boundary(text.len() - KEPT.1),
+    );
+    format!("{} … {}", &text[..head], &text[tail..])
+}
+
 impl From<serde_json::Error> for Error {
     /// Bad JSON is the sender's mistake; the message holds line and column.
     fn from(error: serde_json::Error) -> Self {
@@ -255,5 +276,23 @@ mod millis {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_beyond_all_measure_loses_its_middle() {
+        let name = "é".repeat(2 << 20);
+        let error = Error::not_found(format!("no instance has `{name}` here"))
+            .detail("name", name.as_str())
+            .hint(name);
+        assert!(serde_json::to_string(&error.details).unwrap().len() < 2000);
+        assert!(error.message.len() < 2000 && error.hint.is_some_and(|hint| hint.len() < 2000));
+        assert!(error.message.starts_with("no instance has `é") && error.message.ends_with("é` here"));
+        let usual = "x".repeat(1000);
+        assert_eq!(Error::invalid(usual.clone()).message, usual);
     }
 }

@@ -43,6 +43,9 @@ pub struct Requirement {
     /// How often a resource of the warm pool may be used, this time included, before it is thrown away; the smaller of
     /// this and the hub's own limit counts.
     pub max_uses: Option<u32>,
+    /// What it asks for is administration (taking a model out of memory that others use), so the host refuses it where
+    /// keys are configured and the caller's is not an administrator's.
+    pub admin: bool,
 }
 
 /// A class in the queue. Ordered: later goes first.

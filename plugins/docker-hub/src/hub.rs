@@ -20,7 +20,7 @@ use crate::error::DockerError;
 use crate::image;
 use crate::sandbox::directory::Directories;
 use crate::sandbox::owner::Owner;
-use crate::sandbox::{Sandboxes, Starter, plan, sweep, usage};
+use crate::sandbox::{Sandboxes, Starter, admit, sweep, usage};
 use crate::verbs::{self, Call};
 
 /// How many engines a workload is offered to, where those before cannot be reached.
@@ -117,7 +117,7 @@ impl Hub for DockerHub {
         specification: Value,
     ) -> Result<ResourceInstance, Error> {
         let workload: Workload = serde_json::from_value(specification)?;
-        plan::check(&workload)?;
+        admit::check(&workload)?;
         let workload = Arc::new(workload);
         let starter = Starter {
             config: self.config.clone(),

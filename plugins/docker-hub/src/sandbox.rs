@@ -18,12 +18,14 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::engine::Engine;
 use crate::error::DockerError;
 
+pub(crate) mod admit;
 mod channel;
 pub(crate) mod directory;
+mod ending;
 pub(crate) mod owner;
-pub(crate) mod plan;
+mod plan;
 pub(crate) mod seccomp;
-pub(crate) mod start;
+mod start;
 pub(crate) mod sweep;
 pub(crate) mod unfinished;
 pub(crate) mod usage;

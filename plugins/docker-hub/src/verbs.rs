@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::engine::Engine;
 use crate::error::DockerError;
 use crate::hub::DockerHub;
-use crate::sandbox::plan::is_name;
+use crate::sandbox::admit::is_name;
 
 pub mod arguments;
 mod build;

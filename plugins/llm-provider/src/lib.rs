@@ -6,6 +6,7 @@
 
 mod config;
 mod error;
+mod keep_alive;
 mod methods;
 mod provider;
 mod surface;

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-/// Measures direct, nginx, HAProxy and the host in one run.
+/// Measures direct, nginx, HAProxy and the host in one run. With the defaults it takes about ten minutes once built.
 #[derive(Debug, clap::Parser)]
 #[command(name = "cargo xtask bench")]
 pub(crate) struct Options {
     /// Seconds of each measurement.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     pub(crate) seconds: u64,
     /// How often every contestant has its turn.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
     /// Only these parts.
     #[arg(long, value_enum)]

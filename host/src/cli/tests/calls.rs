@@ -170,3 +170,23 @@ fn an_error_with_an_error_status_is_still_read() {
     let ran = host.run(&["call", "m"]).ended(Exit::Denied);
     assert!(ran.err.contains("a key is needed"));
 }
+
+#[test]
+fn a_key_that_is_none_is_not_taken_for_a_host_that_is_down() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("key");
+    std::fs::write(&file, "one\ntwo\n").unwrap();
+    let host = host().result("manager/status", json!({}));
+    let ran = host
+        .run(&["--key-file", file.to_str().unwrap(), "status"])
+        .ended(Exit::Usage);
+    assert!(
+        ran.err.contains("holds a line break") && ran.err.contains("key"),
+        "{}",
+        ran.err
+    );
+    let ran = host
+        .run(&["--key", "schl\u{fc}ssel", "status"])
+        .ended(Exit::Usage);
+    assert!(!ran.err.contains("ssel"), "a secret is not shown: {}", ran.err);
+}

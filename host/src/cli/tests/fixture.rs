@@ -211,15 +211,25 @@ impl Ran {
 
 /// Runs a command line.
 pub(super) fn command(arguments: &[&str]) -> Ran {
-    let (out, err) = (Buffer::default(), Buffer::default());
-    let mut terminal = Terminal::to(Box::new(out.clone()), Box::new(err.clone()));
+    let out = Buffer::default();
+    let ran = command_to(Box::new(out.clone()), arguments);
+    Ran {
+        out: out.text(),
+        ..ran
+    }
+}
+
+/// Runs a command line whose results go elsewhere.
+pub(super) fn command_to(out: Box<dyn Write + Send>, arguments: &[&str]) -> Ran {
+    let err = Buffer::default();
+    let mut terminal = Terminal::to(out, Box::new(err.clone()));
     let arguments = std::iter::once("gleitzeit")
         .chain(arguments.iter().copied())
         .map(Into::into);
     let exit = run(arguments, &mut terminal);
     Ran {
         exit,
-        out: out.text(),
+        out: String::new(),
         err: err.text(),
     }
 }

@@ -117,3 +117,37 @@ fn a_large_result_of_one_instance_is_shown_whole() {
         large
     );
 }
+
+#[test]
+fn results_that_are_lists_are_tables() {
+    let of = |model: &str| json!({ "ok": [{ "model": model, "size": 1_500 }] });
+    let failed = json!({ "error": { "code": -30003, "fault": "instance", "message": "is down" } });
+    let host = pulling(&[json!({ "results": { "a": of("small"), "b": of("large"), "c": failed } })]);
+    let ran = host
+        .run(&["hub", "gpus", "pull", "small"])
+        .ended(Exit::Unavailable);
+    let lines: Vec<Vec<&str>> = ran
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0], ["instance", "model", "size"], "{}", ran.out);
+    assert_eq!(lines[1], ["a", "small", "1.5", "kB"]);
+    assert_eq!(lines[2], ["b", "large", "1.5", "kB"]);
+    assert_eq!(
+        lines.last().map(|line| line[..2].to_vec()),
+        Some(vec!["c", "failed"])
+    );
+    let alone = pulling(&[json!({ "results": { "a": of("small") } })]);
+    let ran = alone.run(&["hub", "gpus", "pull", "small"]).ended(Exit::Ok);
+    assert_eq!(
+        ran.out.lines().next().map(str::trim_end),
+        Some("model    size"),
+        "{}",
+        ran.out
+    );
+    let scripts = alone
+        .run(&["hub", "gpus", "pull", "small", "--json"])
+        .ended(Exit::Ok);
+    assert_eq!(scripts.json()["results"]["a"], of("small"));
+}

@@ -8,3 +8,4 @@ mod local;
 mod manager;
 mod running;
 mod tables;
+mod terminal;

@@ -40,6 +40,7 @@ fn fleet() -> Value {
         }],
         "providers": [{ "name": "llm", "plugin": "p", "version": "1", "protocol": "llm/v1", "hubs": ["gpus"] }],
         "plugins": [{ "id": "bad", "reason": "bad.so: writable by others" }],
+        "unready": ["the hub `b` is not serving: bad.so: writable by others", "`c` is quarantined"],
     })
 }
 

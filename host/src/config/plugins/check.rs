@@ -6,10 +6,11 @@ use serde_json::Value;
 use super::Manifests;
 use crate::config::diagnostics::Mistake;
 use crate::config::draft::Facts;
+use crate::config::nearest;
 use crate::config::settings::HubBinding;
 use crate::config::tree::{Kind, Node, Step, dotted, steps};
+use crate::config::validate::Schema;
 use crate::config::value::format;
-use crate::config::{nearest, validate};
 
 /// Checks everything that depends on manifests.
 pub(in crate::config) fn check(facts: &Facts<'_>, manifests: &Manifests, mistakes: &mut Vec<Mistake>) {
@@ -46,22 +47,20 @@ fn check_hub(
     manifest: &HubManifest,
     mistakes: &mut Vec<Mistake>,
 ) {
-    check_config(
-        facts,
-        &[base, &steps!["config"]].concat(),
-        plugin,
-        &manifest.config,
-        mistakes,
-    );
-    for index in 0..length(facts, &[base, &steps!["instances"]].concat()) {
+    let config = [base, &steps!["config"]].concat();
+    check_config(facts, &config, plugin, &manifest.config, mistakes);
+    let instances = [base, &steps!["instances"]].concat();
+    let own = Own::new(plugin, &manifest.instance_config);
+    for index in 0..length(facts, &instances) {
         let at = [base, &steps!["instances", index, "config"]].concat();
-        check_config(facts, &at, plugin, &manifest.instance_config, mistakes);
+        own.check(facts, &at, mistakes);
     }
     check_schemes(facts, base, &manifest.schemes, mistakes);
+    let start = manifest.start.as_ref().map(|schema| Own::new(plugin, schema));
     for index in 0..length(facts, &[base, &steps!["start"]].concat()) {
         let at = [base, &steps!["start", index]].concat();
-        match &manifest.start {
-            Some(schema) => check_config(facts, &at, plugin, schema, mistakes),
+        match &start {
+            Some(own) => own.check(facts, &at, mistakes),
             None => mistakes.push(
                 Mistake::new(format!("`{plugin}` does not start anything"))
                     .at(facts.tree.point_at(&at), "cannot be started")
@@ -110,30 +109,50 @@ fn check_schemes(facts: &Facts<'_>, base: &[Step], known: &[String], mistakes: &
 
 /// Checks one table against the schema its plugin has for it.
 fn check_config(facts: &Facts<'_>, at: &[Step], plugin: &str, schema: &Value, mistakes: &mut Vec<Mistake>) {
-    let absent;
-    let node = match facts.tree.at(at) {
-        Some(node) => node,
-        None => {
-            let Some(place) = facts.tree.point_at(at) else {
-                return;
-            };
-            absent = Node::empty_table(place);
-            &absent
+    Own::new(plugin, schema).check(facts, at, mistakes);
+}
+
+/// What a plugin says of its own settings at some place.
+struct Own<'a> {
+    plugin: &'a str,
+    /// `None`: it has none there.
+    schema: Option<Schema>,
+}
+
+impl<'a> Own<'a> {
+    fn new(plugin: &'a str, schema: &Value) -> Self {
+        Self {
+            plugin,
+            schema: (!schema.is_null()).then(|| Schema::new(strict(schema))),
         }
-    };
-    if schema.is_null() {
-        if let Some(first) = node.entries().first() {
-            mistakes.push(
-                Mistake::new(format!("`{plugin}` has no settings of its own here"))
-                    .at(Some(first.key.clone()), "not known")
-                    .help("take it out"),
-            );
-        }
-        return;
     }
-    let misfits = validate::validate(&strict(schema), node, facts.tree, at);
-    let told = misfits.into_iter().filter(|misfit| !misfit.silent);
-    mistakes.extend(told.map(|misfit| misfit.mistake));
+
+    fn check(&self, facts: &Facts<'_>, at: &[Step], mistakes: &mut Vec<Mistake>) {
+        let absent;
+        let node = match facts.tree.at(at) {
+            Some(node) => node,
+            None => {
+                let Some(place) = facts.tree.point_at(at) else {
+                    return;
+                };
+                absent = Node::empty_table(place);
+                &absent
+            }
+        };
+        let Some(schema) = &self.schema else {
+            if let Some(first) = node.entries().first() {
+                mistakes.push(
+                    Mistake::new(format!("`{}` has no settings of its own here", self.plugin))
+                        .at(Some(first.key.clone()), "not known")
+                        .help("take it out"),
+                );
+            }
+            return;
+        };
+        let misfits = schema.misfits(node, facts.tree, at);
+        let told = misfits.into_iter().filter(|misfit| !misfit.silent);
+        mistakes.extend(told.map(|misfit| misfit.mistake));
+    }
 }
 
 /// The schema, with unknown keys refused where its author has not said anything about them: a misspelt key that

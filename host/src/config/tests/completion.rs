@@ -28,6 +28,18 @@ fn a_hub_added_so_has_its_manifests_defaults() {
 }
 
 #[test]
+fn a_manifest_may_know_better_how_many_to_keep_warm() {
+    let mut manifests = manifests();
+    let hub = manifests.get_mut("gadget-hub").unwrap().hub.as_mut().unwrap();
+    hub.defaults = json!({ "warm": { "max": 3, "max_uses": 1 } });
+    let settings = file("[hubs.gadget]\nwarm = { max = 5 }")
+        .load_with(&manifests)
+        .unwrap();
+    let warm = &settings.hubs[0].warm;
+    assert_eq!((warm.min_idle, warm.max, warm.max_uses), (1, 5, 1));
+}
+
+#[test]
 fn flags_reach_a_hub_that_is_only_added() {
     let settings = file("[providers.toy]")
         .set("hubs.gadget.strategy=random")

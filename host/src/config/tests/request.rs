@@ -5,12 +5,16 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::fixture::{file, manifests};
+use super::fixture::{file, manifests, no_file};
 use crate::config::{Diagnostics, Draft, Settings};
 
 fn requested(name: &str, table: Value) -> Result<Settings, Diagnostics> {
+    requested_at(Path::new("/etc/gleitzeit"), name, table)
+}
+
+fn requested_at(base: &Path, name: &str, table: Value) -> Result<Settings, Diagnostics> {
     let table = table.as_object().unwrap().clone();
-    Draft::of_hub(name, table, Path::new("/etc/gleitzeit"), BTreeMap::new()).finish(Some(&manifests()))
+    Draft::of_hub(name, table, base, BTreeMap::new()).finish(Some(&manifests()))
 }
 
 fn messages(mistakes: &Diagnostics) -> Vec<(String, Option<String>)> {
@@ -21,19 +25,23 @@ fn messages(mistakes: &Diagnostics) -> Vec<(String, Option<String>)> {
 
 #[test]
 fn it_is_complete_with_every_default_and_paths_begin_where_the_files_do() {
+    let beside = no_file().write("a.key", "secret", 0o600);
     let table = json!({
         "plugin": "gadget-hub",
-        "instances": [{ "url": "http://a:1", "config": { "key_file": "keys/a" } }],
+        "instances": [{ "url": "http://a:1", "config": { "key_file": "a.key" } }],
         "config": { "ports": [1] },
     });
-    let settings = requested("more", table).unwrap();
+    let settings = requested_at(&beside.path(""), "more", table).unwrap();
     let hub = &settings.hubs[0];
     assert_eq!(
         (hub.name.as_str(), hub.strategy.name()),
         ("more", "model_affinity")
     );
     assert_eq!(hub.health.interval.as_secs(), 10, "the plugin's own default");
-    assert_eq!(hub.instances[0].config["key_file"], "/etc/gleitzeit/keys/a");
+    assert_eq!(
+        hub.instances[0].config["key_file"],
+        beside.path("a.key").to_str().unwrap()
+    );
     assert_eq!((settings.hubs.len(), settings.providers.len()), (1, 0));
     assert_eq!(
         requested("gadget", json!({})).unwrap().hubs[0].plugin,

@@ -114,3 +114,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_fleet_of_twenty_thousand_is_checked_in_seconds() {
+    let instances: Vec<String> = (0..20_000)
+        .map(|n| format!("{{ url = \"http://gpu{n}:11434\" }}"))
+        .collect();
+    let text = format!("[hubs.gadget]\ninstances = [\n{}\n]\n", instances.join(",\n"));
+    let begun = std::time::Instant::now();
+    assert_eq!(file(text).settings().hubs[0].instances.len(), 20_000);
+    let took = begun.elapsed();
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+}

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use plugin_api::ResourceInstance;
 
-use super::outgoing::named_by_connection;
+use super::outgoing::strip;
 use crate::dispatch::body::Body;
 use crate::dispatch::relay::RelayBody;
 
@@ -37,44 +37,33 @@ pub enum AnswerBody {
     Stream(Box<RelayBody>),
 }
 
-/// How much of the time until an answer was spent waiting for instances; an extension of responses. What is left of
-/// the whole is the host's own overhead.
-#[derive(Debug, Clone, Copy)]
-pub struct Waited(pub Duration);
-
 const INSTANCE: HeaderName = HeaderName::from_static("x-gleitzeit-instance");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-gleitzeit-attempts");
 const QUEUE_MS: HeaderName = HeaderName::from_static("x-gleitzeit-queue-ms");
 
 /// Response headers that concern the connection to the instance alone, that hyper writes itself, or that would let an
 /// instance speak to browsers in our name.
-const OURS: [HeaderName; 11] = [
-    header::SET_COOKIE,
-    header::WWW_AUTHENTICATE,
-    header::PROXY_AUTHENTICATE,
-    header::ALT_SVC,
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::CONTENT_LENGTH,
-];
+fn stays_behind(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(
+        name,
+        "set-cookie"
+            | "www-authenticate"
+            | "proxy-authenticate"
+            | "alt-svc"
+            | "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "content-length"
+    ) || name.starts_with("access-control-")
+}
 
 /// What of an instance's headers goes on to the client.
 pub(super) fn passed_headers(mut headers: HeaderMap) -> HeaderMap {
-    for name in named_by_connection(&headers).iter().chain(&OURS) {
-        headers.remove(name);
-    }
-    let cors: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("access-control-"))
-        .cloned()
-        .collect();
-    for name in cors {
-        headers.remove(name);
-    }
+    strip(&mut headers, stays_behind);
     headers
 }
 
@@ -90,9 +79,18 @@ impl Answer {
         if let Ok(id) = HeaderValue::from_str(&self.instance.id) {
             headers.insert(INSTANCE, id);
         }
-        headers.insert(ATTEMPTS, HeaderValue::from(self.attempts));
-        headers.insert(QUEUE_MS, HeaderValue::from(self.queued.as_millis() as u64));
+        headers.insert(ATTEMPTS, number(u64::from(self.attempts)));
+        headers.insert(QUEUE_MS, number(self.queued.as_millis() as u64));
         *response.headers_mut() = headers;
         response
+    }
+}
+
+/// A number as a header's value. Nearly every answer came at once and at the first attempt.
+fn number(number: u64) -> HeaderValue {
+    match number {
+        0 => HeaderValue::from_static("0"),
+        1 => HeaderValue::from_static("1"),
+        more => HeaderValue::from(more),
     }
 }

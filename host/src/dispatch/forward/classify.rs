@@ -22,11 +22,11 @@ pub(super) struct Class {
 }
 
 impl Class {
-    /// Judges a status that is no success.
+    /// Judges a status that is no success. `wordless` says that it came without a body.
     pub(super) fn of(
         status: StatusCode,
         headers: &HeaderMap,
-        body: &[u8],
+        wordless: bool,
         target: &Target,
         judge: Option<&Judge>,
     ) -> Self {
@@ -47,7 +47,7 @@ impl Class {
         match status {
             // Our own credential was refused, or we were at the door (a Host check answers with an empty body):
             // the operator's matter. Without either, a refusal is an answer about this request.
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if target.has_credentials || body.is_empty() => {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if target.has_credentials || wordless => {
                 class(Outcome::Misconfigured, true, false)
             }
             StatusCode::TOO_MANY_REQUESTS => class(
@@ -113,7 +113,7 @@ mod tests {
         Class::of(
             StatusCode::from_u16(status).expect("a status"),
             &headers,
-            body.as_bytes(),
+            body.is_empty(),
             &target,
             None,
         )

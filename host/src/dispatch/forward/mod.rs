@@ -12,7 +12,7 @@ use plugin_api::contract::requirement::Requirement;
 use plugin_api::{Context, Error, ErrorCode, Fault, Retry};
 use tokio::time::Instant;
 
-pub use answer::{Answer, AnswerBody, Waited};
+pub use answer::{Answer, AnswerBody};
 use attempt::Attempt;
 pub use attempt::Failure;
 pub use outgoing::{Outgoing, copied_headers};
@@ -47,7 +47,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// No instance would have it, or the last one's failure where that has no answer of its own to pass on.
 pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) -> Result<Answer, Error> {
-    job.caller.shape(&mut job.requirement);
+    job.caller.shape(&mut job.requirement)?;
     for outgoing in &job.outgoing {
         if let Some(dialect) = &outgoing.dialect
             && !job.requirement.dialects.contains(dialect)

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Method, Request, header};
+use http::{HeaderMap, HeaderName, Method, Request, Uri, header};
 use http_body_util::Full;
 
 use crate::dispatch::relay::Judge;
@@ -29,46 +29,68 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// The request as this instance gets it.
-    pub fn request(&self, target: &Target) -> Option<Request<Full<Bytes>>> {
+    pub fn request(&self, target: &Target, uri: Uri) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = target.path(&self.path)?;
+        *request.uri_mut() = uri;
         let mut headers = self.headers.clone();
         headers.insert(header::HOST, target.authority.clone());
-        headers.extend(target.headers.clone());
+        if !target.headers.is_empty() {
+            headers.extend(target.headers.clone());
+        }
         *request.headers_mut() = headers;
-        Some(request)
+        request
     }
 }
 
 /// Headers that end here. Those of one connection (RFC 9110, 7.6.1); the caller's credentials, which are for us
 /// and not for an instance; what a browser says of the page, which an instance would judge by; compression, because
-/// frames must stay readable; and lengths, which hyper knows better.
-const OURS: [HeaderName; 20] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::HOST,
-    header::CONTENT_LENGTH,
-    header::EXPECT,
-    header::AUTHORIZATION,
-    HeaderName::from_static("x-api-key"),
-    header::COOKIE,
-    header::ORIGIN,
-    header::REFERER,
-    header::ACCEPT_ENCODING,
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("x-forwarded-for"),
-];
+/// frames must stay readable; lengths, which hyper knows better; and hints, which are for us. `Host` is not among them
+/// because each attempt writes the instance's over it, for which the place must not be made anew each time.
+fn ends_here(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "content-length"
+            | "expect"
+            | "authorization"
+            | "x-api-key"
+            | "cookie"
+            | "origin"
+            | "referer"
+            | "accept-encoding"
+            | "forwarded"
+            | "x-forwarded-for"
+    ) || name.starts_with("x-gleitzeit-")
+}
+
+/// Takes out what `ends_here`, and what `Connection` names besides. One look at each header: looking up every name that
+/// might be there would cost more than all the rest of a head.
+pub(super) fn strip(headers: &mut HeaderMap, ends_here: impl Fn(&HeaderName) -> bool) {
+    if !headers.keys().any(&ends_here) {
+        return;
+    }
+    let mut names: Vec<HeaderName> = Vec::with_capacity(8);
+    names.extend(headers.keys().filter(|name| ends_here(name)).cloned());
+    if names.contains(&header::CONNECTION) {
+        names.extend(named_by_connection(headers));
+    }
+    for name in names {
+        headers.remove(name);
+    }
+}
 
 /// Further headers that concern one connection alone, as `Connection` names them (RFC 9110, 7.6.1).
-pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(header::CONNECTION)
         .iter()
@@ -80,17 +102,7 @@ pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 
 /// What of a client's headers goes on to an instance.
 pub fn copied_headers(mut headers: HeaderMap) -> HeaderMap {
-    for name in named_by_connection(&headers).iter().chain(&OURS) {
-        headers.remove(name);
-    }
-    let hints: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-gleitzeit-"))
-        .cloned()
-        .collect();
-    for name in hints {
-        headers.remove(name);
-    }
+    strip(&mut headers, ends_here);
     headers
 }
 

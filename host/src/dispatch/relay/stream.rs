@@ -31,10 +31,10 @@ pub trait RelayEnd: Send {
 }
 
 /// A committed stream on its way to the client. Dropping it ends the request at the instance.
-pub struct RelayBody {
+pub struct RelayBody<B = UpstreamBody> {
     pieces: VecDeque<Bytes>,
     /// `None` once it has ended.
-    upstream: Option<UpstreamBody>,
+    upstream: Option<B>,
     judge: Option<Judge>,
     tail: Tail,
     renamer: Option<Renamer>,
@@ -47,11 +47,11 @@ pub struct RelayBody {
     stopped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
-impl RelayBody {
+impl<B: Body<Data = Bytes> + Unpin> RelayBody<B> {
     /// A stream of which `pieces` were read already. Without a judge, bytes are only passed on.
     pub fn new(
         pieces: VecDeque<Bytes>,
-        upstream: Option<UpstreamBody>,
+        upstream: Option<B>,
         judge: Option<Judge>,
         renamer: Option<Renamer>,
         end: Box<dyn RelayEnd>,
@@ -109,9 +109,13 @@ impl RelayBody {
         self.finished = true;
         let at_line_start = self.tail.is_at_line_start();
         let mut out = BytesMut::from(&self.renamer.as_mut().map(Renamer::finish).unwrap_or_default()[..]);
-        let (outcome, error) = match error {
-            Some(error) => (outcome(&error), Some(error)),
-            None => self.verdict(),
+        let (outcome, error) = match (error, self.last()) {
+            // What goes wrong after the last frame of a complete answer concerns nobody any more.
+            (_, Last::Frame(Verdict::Done)) | (None, Last::Unknown) => (Outcome::Success, None),
+            // The instance has told the client itself; only the account is still open.
+            (_, Last::Frame(Verdict::Failure(_))) => (Outcome::ServerError, None),
+            (None, Last::Frame(_)) => (Outcome::StreamBroken, Some(broken())),
+            (Some(error), _) => (outcome(&error), Some(error)),
         };
         self.end.ended(outcome);
         if let Some(error) = error {
@@ -133,21 +137,24 @@ impl RelayBody {
         (!out.is_empty()).then(|| Ok(out.freeze()))
     }
 
-    /// Whether a stream that ended without complaint was complete.
-    fn verdict(&mut self) -> (Outcome, Option<Error>) {
+    /// What the last frame said.
+    fn last(&mut self) -> Last {
         let Some(judge) = self.judge.as_ref().filter(|judge| judge.knows_the_end()) else {
-            return (Outcome::Success, None);
+            return Last::Unknown;
         };
-        let Some(last) = std::mem::take(&mut self.tail).finish() else {
-            return (Outcome::Success, None);
-        };
-        match judge.line(&last) {
-            Verdict::Done => (Outcome::Success, None),
-            // The instance has told the client itself; only the account is still open.
-            Verdict::Failure(_) => (Outcome::ServerError, None),
-            _ => (Outcome::StreamBroken, Some(broken())),
+        match std::mem::take(&mut self.tail).finish() {
+            Some(line) => Last::Frame(judge.line(&line)),
+            None => Last::Unknown,
         }
     }
+}
+
+/// What is known of the last frame of a stream.
+enum Last {
+    /// What it says.
+    Frame(Verdict),
+    /// The rules do not say how a stream ends, or it was too long to keep.
+    Unknown,
 }
 
 fn broken() -> Error {
@@ -192,7 +199,7 @@ fn outcome(error: &Error) -> Outcome {
     }
 }
 
-impl Body for RelayBody {
+impl<B: Body<Data = Bytes> + Unpin> Body for RelayBody<B> {
     type Data = Bytes;
     type Error = Error;
 

@@ -166,3 +166,20 @@ async fn a_retired_component_holds_nothing() {
     let status = world.boxes.pool.warm_status().unwrap();
     assert_eq!(status.discarded["failed"], 1, "nobody knows what is left in it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_warm_for_a_retired_component() {
+    let world = world().await;
+    let total = || world.boxes.pool.warm_status().unwrap().total;
+    world.serve();
+    world.services.warm(&wants());
+    world.services.warm(&wants());
+    tokio::time::sleep(Duration::from_secs(1_000)).await;
+    assert_eq!(total(), 1);
+    world.services.release_all();
+    tokio::time::sleep(Duration::from_secs(1_000)).await;
+    assert_eq!(total(), 0);
+    world.services.warm(&wants());
+    tokio::time::sleep(Duration::from_secs(1_000)).await;
+    assert_eq!(total(), 0);
+}

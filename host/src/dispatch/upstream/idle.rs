@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -23,7 +24,30 @@ const SHARDS: usize = 32;
 /// Connections at rest, by instance.
 pub(super) struct Idle {
     /// Locked for a lookup and never across an await; contended only by the sweep.
-    shards: [Mutex<HashMap<u64, Place>>; SHARDS],
+    shards: [Mutex<Places>; SHARDS],
+}
+
+/// What a shard knows, by the instances' keys.
+type Places = HashMap<u64, Place, BuildHasherDefault<Counted>>;
+
+/// Spreads keys that the engine counts up: nobody outside chooses them, so they need no guard against being chosen badly.
+#[derive(Default)]
+struct Counted(u64);
+
+impl Hasher for Counted {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 /// What a shard knows of an instance.
@@ -45,7 +69,7 @@ impl Default for Idle {
 impl Idle {
     /// The shard of this thread. A connection's readiness is reported to the thread that opened it, so it should
     /// be used there again.
-    fn shard(&self) -> &Mutex<HashMap<u64, Place>> {
+    fn shard(&self) -> &Mutex<Places> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static MINE: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);

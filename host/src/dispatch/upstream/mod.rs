@@ -68,7 +68,8 @@ impl Upstream {
         self.idle.target(key, endpoint)
     }
 
-    /// Sends a request and returns when the response's head is there.
+    /// Sends a request and returns when the response's head is there. `request` makes it: usually once, because it is
+    /// nearly never needed again, and keeping a copy for that case would cost every request.
     ///
     /// A kept connection that the server closed meanwhile is replaced by a fresh one without a word: that is
     /// the keep-alive race of HTTP/1.1 and nobody's failure. Dropping the future closes the connection.
@@ -79,14 +80,13 @@ impl Upstream {
         &self,
         key: u64,
         target: &Target,
-        mut request: Request<Full<Bytes>>,
+        request: impl Fn() -> Request<Full<Bytes>>,
         connect_timeout: Duration,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         while let Some(kept) = self.idle.check_out(key) {
-            let spare = copy(&request);
-            match kept.send(request).await {
+            match kept.send(request()).await {
                 Ok((response, connection)) => return Ok(self.with_body(key, response, connection)),
-                Err(SendError::Stale) => request = spare,
+                Err(SendError::Stale) => {}
                 Err(SendError::Broken(error)) => return Err(UpstreamError::Protocol(error)),
             }
         }
@@ -94,7 +94,7 @@ impl Upstream {
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(connect_timeout))?
             .map_err(UpstreamError::Connect)?;
-        match fresh.send(request).await {
+        match fresh.send(request()).await {
             Ok((response, connection)) => Ok(self.with_body(key, response, connection)),
             Err(SendError::Stale) => Err(UpstreamError::Connect(std::io::ErrorKind::ConnectionReset.into())),
             Err(SendError::Broken(error)) => Err(UpstreamError::Protocol(error)),
@@ -114,13 +114,4 @@ impl Upstream {
     ) -> Response<UpstreamBody> {
         response.map(|incoming| UpstreamBody::new(incoming, connection, key, self.idle.clone()))
     }
-}
-
-/// Another copy of a request; the body is shared, not copied.
-fn copy(request: &Request<Full<Bytes>>) -> Request<Full<Bytes>> {
-    let mut copy = Request::new(request.body().clone());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
 }

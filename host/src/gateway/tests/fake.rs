@@ -135,9 +135,15 @@ impl Backend for Fake {
         response
     }
 
-    async fn serve(&self, route: &FakeRoute, caller: Asker, _: Parts, body: Bytes) -> Response<Body> {
+    async fn serve(
+        &self,
+        route: &FakeRoute,
+        caller: Asker,
+        _: Parts,
+        body: Bytes,
+    ) -> (Response<Body>, Option<Duration>) {
         let running = self.0.begin();
-        Response::new(match route.path {
+        let response = Response::new(match route.path {
             "/hello" => full("hello"),
             "/echo" => full(format!("{} bytes", body.len())),
             "/hang" => {
@@ -160,11 +166,8 @@ impl Backend for Fake {
                 streamed(stream::once(async { Bytes::from_static(b"first.") }).chain(cancelled))
             }
             _ => full("done"),
-        })
-    }
-
-    fn waited(&self, _: &Response<Body>) -> Option<Duration> {
-        Some(Duration::ZERO)
+        });
+        (response, Some(Duration::ZERO))
     }
 
     async fn call(&self, method: &str, params: Bytes, caller: Asker) -> Result<Value, Error> {

@@ -139,7 +139,7 @@ mod tests {
             specification: Some(json!({ "image": "i" })),
             ..Requirement::default()
         };
-        fleet.pool.warm(&requirement).unwrap();
+        let _kept = fleet.pool.warm(&requirement).unwrap();
         idle().await;
         let _held = fleet.try_take(&requirement).unwrap();
         idle().await;

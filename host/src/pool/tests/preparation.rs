@@ -223,3 +223,47 @@ async fn a_preparation_ends_with_its_instance() {
     assert!(fleet.ids().is_empty());
     let _: Requirement = needs("m");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_offer_to_fetch_that_is_not_taken_up_leaves_no_trace() {
+    use crate::manager::Asking;
+    use crate::pool::Tried;
+    use crate::pool::testing::ME;
+
+    let fetching = || preparing(&["would fetch"]).set(|settings| settings.acquire = true);
+    let (first, second, fresh) = (
+        fetching().start().await,
+        fetching().start().await,
+        fetching().start().await,
+    );
+    let holder = preparing(&["has it"])
+        .hub(|hub| hub.holds("has it", &["*m"]))
+        .start()
+        .await;
+    let requirement = needs("m");
+    let asking = Asking {
+        requirement: &requirement,
+        asker: ME,
+        tried: &Tried::NONE,
+        deadline: None,
+    };
+    let pools = [first.pool.clone(), second.pool.clone(), holder.pool.clone()];
+    for _ in 0..100 {
+        let held = asking.from(&pools).await.unwrap();
+        assert_eq!(held.lease.instance().id, "has it");
+    }
+    let retries = |fleet: &Fleet| (0..10_000).take_while(|_| fleet.pool.retry_allowed()).count();
+    let usual = retries(&fresh);
+    for fleet in [first, second] {
+        let metrics = fleet.pool.metrics();
+        let outcomes = metrics.instances[0].counted.outcomes.iter();
+        assert_eq!(outcomes.map(|(_, number)| number).sum::<u64>(), 0);
+        assert_eq!((fleet.in_flight(), retries(&fleet)), (0, usual));
+    }
+    let alone = asking.from(&pools[..2]).await.unwrap();
+    assert_eq!(
+        alone.lease.preparation(),
+        Some(Preparation::Absent),
+        "where no other has it, the offer is taken up"
+    );
+}

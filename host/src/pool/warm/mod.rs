@@ -10,6 +10,7 @@
 //! | `seats` | how many there may be, whatever is under way |
 //! | `demand`, `setback` | how many should be ready; when a start that failed is tried again |
 //! | `want`, `held` | from a request to a resource, and back |
+//! | `keep` | what is kept ready although nobody asks for it |
 //! | `provide`, `stock` | what to start and stop: for those who wait, and ahead of need |
 //! | `start`, `discard`, `expel` | doing it, outside of every lock |
 //! | `status`, `counters` | what is shown |
@@ -24,6 +25,7 @@ mod demand;
 mod discard;
 mod expel;
 mod held;
+mod keep;
 mod provide;
 mod seats;
 mod setback;
@@ -45,6 +47,7 @@ use plugin_api::contract::requirement::Requirement;
 use self::counters::Counters;
 use self::expel::Strays;
 pub(super) use self::held::Held;
+pub use self::keep::KeptWarm;
 use self::seats::Seats;
 use self::shelves::Shelves;
 pub(super) use self::specification::Specification;
@@ -94,24 +97,18 @@ impl Warm {
 }
 
 impl Pool {
-    /// Keeps resources of the requirement's specification ready from now on, as many as the settings say.
+    /// Keeps resources of the requirement's specification ready, as many as the settings say, until what it answers is
+    /// dropped.
     ///
     /// # Errors
     /// It has no specification, the hub starts nothing, or it is shutting down.
-    pub fn warm(&self, requirement: &Requirement) -> Result<(), Error> {
-        if requirement.specification.is_none() {
-            return Err(Error::invalid(
+    pub fn warm(&self, requirement: &Requirement) -> Result<KeptWarm, Error> {
+        match self.core.want(requirement, "")? {
+            Some(want) => Ok(KeptWarm::new(&self.core, want.specification)),
+            None => Err(Error::invalid(
                 "only what has a `specification` can be kept ready",
-            ));
+            )),
         }
-        let Some(want) = self.core.want(requirement, "")? else {
-            return Ok(());
-        };
-        if let Some(shelf) = self.core.warm.shelves.lock().get(&want.specification) {
-            shelf.kept = true;
-        }
-        self.core.tend();
-        Ok(())
     }
 
     /// From now on at least `min_idle` unused resources of each kind are kept ready, and there are at most `max` of all

@@ -57,8 +57,8 @@ pub(super) struct Shelf {
     pub(super) held: Vec<(u64, Arc<str>)>,
     /// How many are being started.
     pub(super) starting: u32,
-    /// Somebody wants it kept ready, whether or not it is asked for.
-    pub(super) kept: bool,
+    /// How many want it kept ready, whether or not it is asked for.
+    pub(super) kept: u32,
     pub(super) demand: Demand,
     pub(super) setback: Option<Setback>,
     /// When somebody last asked for it.
@@ -72,7 +72,7 @@ impl Shelf {
             idle: Vec::new(),
             held: Vec::new(),
             starting: 0,
-            kept: false,
+            kept: 0,
             demand: Demand::default(),
             setback: None,
             asked: now,
@@ -146,7 +146,7 @@ impl Shelf {
     /// How many should be ready for anybody; `patience` is how long a kind that nobody asks for is kept.
     pub(super) fn target(&mut self, min_idle: u32, patience: std::time::Duration, now: Tick) -> u32 {
         if now.since(self.asked) >= patience {
-            return if self.kept { min_idle } else { 0 };
+            return if self.is_kept() { min_idle } else { 0 };
         }
         let own = self
             .idle
@@ -157,6 +157,11 @@ impl Shelf {
         demand
             .saturating_sub(u32::try_from(own).unwrap_or(u32::MAX))
             .max(min_idle)
+    }
+
+    /// Whether it is kept ready, whether or not it is asked for.
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept > 0
     }
 
     /// Whether it has, and is about to have, nothing.

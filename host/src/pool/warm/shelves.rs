@@ -36,7 +36,7 @@ impl Shelves {
     /// Sets up a shelf for this. There is none.
     pub(super) fn add(&mut self, specification: Specification, now: Tick) -> Arc<Specification> {
         if self.count >= MANY {
-            self.forget(|shelf| !shelf.kept);
+            self.forget(|shelf| !shelf.is_kept());
         }
         self.count += 1;
         let specification = Arc::new(specification);

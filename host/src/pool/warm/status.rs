@@ -109,7 +109,7 @@ fn shelf_status(shelf: &Shelf, target: u32) -> ShelfStatus {
         busy: shelf.held.len(),
         starting: shelf.starting,
         target,
-        kept: shelf.kept,
+        kept: shelf.is_kept(),
         waiting: specification.waiting(),
         hits: specification.hits.load(Ordering::Relaxed),
         misses: specification.misses.load(Ordering::Relaxed),

@@ -95,7 +95,7 @@ impl Core {
         let (settings, seats) = (&self.settings.warm, &self.warm.seats);
         let mut poor = None;
         for kept in [true, false] {
-            for shelf in shelves.iter_mut().filter(|shelf| shelf.kept == kept) {
+            for shelf in shelves.iter_mut().filter(|shelf| shelf.is_kept() == kept) {
                 let hold = |setback: &Setback| setback.restocks_at() > now || (setback.is_final() && !kept);
                 if shelf.setback.as_ref().is_some_and(hold) {
                     continue;
@@ -118,7 +118,7 @@ impl Core {
             && seats.clearing() == 0
             && let Some(resource) = shelves.evict(|shelf| {
                 !Arc::ptr_eq(&shelf.specification, &poor)
-                    && (!shelf.kept || shelf.idle.len() > seats.min_idle() as usize)
+                    && (!shelf.is_kept() || shelf.idle.len() > seats.min_idle() as usize)
             })
         {
             chores.discard(resource, Reason::Evicted);
@@ -172,7 +172,7 @@ fn clear_out(shelves: &mut Shelves, settings: &WarmSettings, seats: &Seats, now:
 
 /// Nobody has asked for it for long, and nothing is left of it.
 fn is_forgotten(shelf: &Shelf, settings: &WarmSettings, now: Tick) -> bool {
-    !shelf.kept && !shelf.rests(now) && now.since(shelf.asked) >= settings.idle_timeout
+    !shelf.is_kept() && !shelf.rests(now) && now.since(shelf.asked) >= settings.idle_timeout
 }
 
 /// When the shelf has to be looked at again.
@@ -191,13 +191,13 @@ fn next(shelf: &mut Shelf, settings: &WarmSettings, now: Tick) -> Option<Tick> {
     let setback = shelf.setback.as_ref();
     let rest = setback.and_then(|setback| setback.lasts_until(now));
     let restock = setback.map(Setback::restocks_at);
-    let asked = (!shelf.kept).then(|| shelf.asked.after(timeout));
+    let asked = (!shelf.is_kept()).then(|| shelf.asked.after(timeout));
     let due = resources
         .chain([rest, restock, asked])
         .flatten()
         .filter(|due| *due > now)
         .min();
-    let lingers = shelf.idle.len() > 1 || (!shelf.kept && asked.is_some_and(|asked| asked <= now));
+    let lingers = shelf.idle.len() > 1 || (!shelf.is_kept() && asked.is_some_and(|asked| asked <= now));
     let again = lingers.then(|| now.after(AGAIN));
     [due, again].into_iter().flatten().min()
 }

@@ -1,7 +1,7 @@
 //! A decision on its way to the host.
 //!
 //! Nothing at all is *work*. Otherwise one CBOR array, read in place: `[1, capability, features, dialects, tags,
-//! prefer, prepare, affinity, strategy, priority, queue_timeout, instance, path, body, relay, rename, role]`, with null
+//! prefer, prepare, affinity, strategy, priority, queue_timeout, instance, path, body, relay, rename, role, admin]`, with null
 //! for what is not there. `prepare` is JSON in bytes, `queue_timeout` is in nanoseconds, `body` is null (unchanged),
 //! `[start, end, with]` (splice) or bytes (replaced). Fields at the end may be missing. A resource of a warm pool is
 //! leased, not forwarded to, so a requirement's `specification` and `max_uses` do not cross here.
@@ -20,7 +20,9 @@ use crate::contract::requirement::{Priority, Requirement, Strategy};
 use crate::provider::{BodyPlan, Decision, Forward};
 
 const FORWARD: u8 = 1;
-const FIELDS: u64 = 17;
+const FIELDS: u64 = 18;
+/// How null is written in CBOR.
+const NULL: u8 = 0xf6;
 
 /// The decision as bytes.
 pub fn encode(decision: &Decision) -> Vec<u8> {
@@ -81,6 +83,7 @@ fn write(forward: &Forward, buffer: &mut Vec<u8>) -> Result<(), encode::Error<In
     encoder.encode(forward.relay.as_deref())?;
     encoder.encode(forward.rename.as_deref())?;
     encoder.encode(requirement.role.as_deref())?;
+    encoder.encode(requirement.admin.then_some(true))?;
     Ok(())
 }
 
@@ -149,6 +152,7 @@ fn read(message: &Bytes) -> Result<Forward, decode::Error> {
         rename: fields.text()?,
     };
     forward.requirement.role = fields.text()?;
+    forward.requirement.admin = fields.next(Decoder::bool)?.unwrap_or(false);
     Ok(forward)
 }
 
@@ -187,8 +191,10 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         self.left -= 1;
-        if self.decoder.datatype()? == Type::Null {
-            self.decoder.null()?;
+        // Most fields of most decisions are null, and a decision is read for every request.
+        let at = self.decoder.position();
+        if self.decoder.input().get(at) == Some(&NULL) {
+            self.decoder.set_position(at + 1);
             return Ok(None);
         }
         read(&mut self.decoder).map(Some)

@@ -11,9 +11,8 @@ use bollard::container::AttachContainerResults;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions,
-    StartContainerOptions, WaitContainerOptionsBuilder,
+    StartContainerOptions,
 };
-use futures_util::StreamExt as _;
 use plugin_api::contract::instance::{Endpoint, Origin};
 use plugin_api::contract::workload::Workload;
 use plugin_api::{Host, ResourceInstance};
@@ -21,19 +20,18 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::admit;
 use super::channel::{self, Line};
 use super::directory::{Directories, Directory, Pinned};
+use super::ending::{how_it_ended, verdict};
 use super::owner::{self, Owner};
 use super::plan::{self, Channel, Circumstances};
-use super::unfinished::Unfinished;
+use super::unfinished::{Unfinished, random_name};
 use super::{Sandbox, Sandboxes, endpoint, remove, verify};
 use crate::config::{Config, Transport};
 use crate::engine::{Engine, Report};
 use crate::error::DockerError;
 use crate::image::{self, Image};
-
-/// How long after a box has ended one waits for the engine to say how.
-const VERDICT: Duration = Duration::from_millis(500);
 
 /// Makes boxes. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -133,7 +131,7 @@ impl Starter {
         let is_root = workload
             .user
             .as_deref()
-            .and_then(plan::ids)
+            .and_then(admit::ids)
             .is_some_and(|(user, _)| user == 0);
         let same_user = report.rootless || rustix::process::geteuid().is_root();
         match self.config.transport {
@@ -160,7 +158,7 @@ impl Starter {
     ) -> Result<Unfinished, DockerError> {
         if let Some(directory) = directory
             && rustix::process::geteuid().is_root()
-            && let Some((user, group)) = workload.user.as_deref().and_then(plan::ids)
+            && let Some((user, group)) = workload.user.as_deref().and_then(admit::ids)
         {
             directory.give_to(user, group)?;
         }
@@ -369,44 +367,6 @@ async fn attach(engine: &Engine, container: &str) -> Result<AttachContainerResul
         .await
 }
 
-/// How a container ends, in words.
-fn verdict(engine: &Engine, container: &str) -> AbortOnDropHandle<String> {
-    let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
-    let client = engine.client().clone();
-    let container = container.to_owned();
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut answers = Box::pin(client.wait_container(&container, Some(options)));
-        match answers.next().await {
-            Some(Ok(answer)) => status(answer.status_code),
-            // The client makes an error of every code but zero.
-            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => status(code),
-            // The engine is gone, or was asked too late. The attached stream tells the one, and events the other.
-            Some(Err(_)) | None => std::future::pending().await,
-        }
-    }))
-}
-
-/// Waits until a container has ended, by what the engine says or by the end of its output.
-async fn how_it_ended(
-    verdict: &mut AbortOnDropHandle<String>,
-    line_ended: impl Future<Output = ()>,
-) -> String {
-    tokio::select! {
-        status = &mut *verdict => status.unwrap_or_default(),
-        () = line_ended => match tokio::time::timeout(VERDICT, verdict).await {
-            Ok(Ok(status)) => status,
-            _ => "the engine let go of it".to_owned(),
-        },
-    }
-}
-
-fn status(code: i64) -> String {
-    match code {
-        137 => "exit code 137: killed".to_owned(),
-        code => format!("exit code {code}"),
-    }
-}
-
 /// Waits for a step, unless the whole is not wanted any more.
 async fn or_dropped<T>(
     unwanted: &CancellationToken,
@@ -417,12 +377,6 @@ async fn or_dropped<T>(
         () = unwanted.cancelled() => Err(DockerError::Refused("nobody waits for it any more".to_owned())),
         done = step => done,
     }
-}
-
-pub(crate) fn random_name() -> String {
-    let mut name = format!("{:010x}", fastrand::u64(..));
-    name.truncate(10);
-    name
 }
 
 /// Engines that are somewhere else say so in these words.

@@ -48,3 +48,10 @@ impl Drop for Unfinished {
         });
     }
 }
+
+/// Names of containers, directories and marks: short, and never guessed.
+pub(crate) fn random_name() -> String {
+    let mut name = format!("{:010x}", fastrand::u64(..));
+    name.truncate(10);
+    name
+}

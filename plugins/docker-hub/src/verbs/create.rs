@@ -22,10 +22,10 @@ use super::inside::Output;
 use super::lifecycle::exit_code;
 use crate::error::DockerError;
 use crate::image;
+use crate::sandbox::admit::{is_name, is_plain, readable};
 use crate::sandbox::owner::{self, CREATED, DEADLINE, KIND};
-use crate::sandbox::plan::{is_name, is_plain, readable};
-use crate::sandbox::start::random_name;
 use crate::sandbox::unfinished::Unfinished;
+use crate::sandbox::unfinished::random_name;
 use crate::sandbox::{remove, seccomp};
 
 pub(super) async fn create(mut call: Call<'_>) -> Result<Value, Error> {

@@ -19,7 +19,7 @@ use super::arguments::Exec;
 use super::inside::Output;
 use crate::engine::Engine;
 use crate::error::DockerError;
-use crate::sandbox::start::random_name;
+use crate::sandbox::unfinished::random_name;
 
 /// The variable that marks everything a command starts.
 const MARK: &str = "GLEITZEIT_EXEC";

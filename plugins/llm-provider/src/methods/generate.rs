@@ -15,6 +15,7 @@ use super::stream::frames;
 use super::{native, openai};
 use crate::LlmProvider;
 use crate::error::LlmError;
+use crate::keep_alive;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,8 @@ fn requirement(kind: Kind, model: &str, params: Params) -> Requirement {
     if let Some(context) = params.options.get("num_ctx").and_then(Value::as_i64) {
         requirement.prefer.insert("num_ctx".into(), context);
     }
+    let said = params.prompt.as_ref().is_some_and(|prompt| !prompt.is_empty()) || !params.messages.is_empty();
+    requirement.admin = !said && params.keep_alive.as_ref().is_some_and(keep_alive::unloads);
     if !params.options.is_empty() || params.keep_alive.is_some() {
         let mut hint = json!({ "options": params.options });
         native::set(&mut hint, "keep_alive", params.keep_alive);

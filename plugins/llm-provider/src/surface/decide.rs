@@ -60,6 +60,7 @@ pub(crate) fn decide(aliases: &Aliases, route: &str, body: &[u8]) -> Result<Deci
     };
     if plan.options {
         shape(&mut requirement, &peek);
+        requirement.admin = matches!(route, "generate" | "chat") && peek.unloads(body);
     }
     let (body, rename) = match alias {
         None => (BodyPlan::Unchanged, None),
@@ -154,6 +155,33 @@ mod tests {
             forward.requirement.prepare,
             Some(json!({ "options": { "num_ctx": 8192 } }))
         );
+    }
+
+    #[test]
+    fn taking_a_model_out_of_memory_is_an_administrators_matter_and_a_request_is_not() {
+        let unloading = [
+            ("generate", r#"{"model":"m","keep_alive":0}"#),
+            ("generate", r#"{"model":"m","prompt":"","keep_alive":"0s"}"#),
+            ("generate", r#"{"model":"m","prompt":null,"keep_alive":0}"#),
+            ("chat", r#"{"model":"m","messages":[],"keep_alive":0}"#),
+            ("chat", r#"{"model":"m","keep_alive":0}"#),
+        ];
+        for (route, body) in unloading {
+            assert!(forward(route, body).requirement.admin, "{route} {body}");
+        }
+        let ordinary = [
+            ("generate", r#"{"model":"m","prompt":"hi","keep_alive":0}"#),
+            (
+                "chat",
+                r#"{"model":"m","messages":[{"role":"user","content":""}],"keep_alive":0}"#,
+            ),
+            ("generate", r#"{"model":"m","prompt":""}"#),
+            ("generate", r#"{"model":"m","keep_alive":"5m"}"#),
+            ("embed", r#"{"model":"m","input":"x","keep_alive":0}"#),
+        ];
+        for (route, body) in ordinary {
+            assert!(!forward(route, body).requirement.admin, "{route} {body}");
+        }
     }
 
     #[test]

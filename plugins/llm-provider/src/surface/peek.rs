@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::error::LlmError;
+use crate::keep_alive;
 
 /// What routing needs to know of a body.
 #[derive(Debug, Deserialize)]
@@ -70,11 +71,40 @@ impl<'a> Peek<'a> {
             .collect()
     }
 
+    /// Whether it is there to take its model out of memory: nothing is said, and nothing is to be kept. That is what the
+    /// stock client sends for `stop`.
+    pub(super) fn unloads(&self, body: &[u8]) -> bool {
+        // What is said is looked for only where it matters: most requests name no time.
+        self.keep_alive()
+            .is_some_and(|keep_alive| keep_alive::unloads(&keep_alive))
+            && says_nothing(body)
+    }
+
     /// How long the model is to stay loaded.
     pub(super) fn keep_alive(&self) -> Option<Value> {
         self.keep_alive
             .and_then(|raw| serde_json::from_str(raw.get()).ok())
     }
+}
+
+/// Neither a prompt nor a conversation.
+fn says_nothing(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Said<'a> {
+        #[serde(borrow)]
+        prompt: Option<&'a RawValue>,
+        #[serde(borrow)]
+        messages: Option<&'a RawValue>,
+    }
+    let empty = |raw: Option<&RawValue>| {
+        raw.is_none_or(|raw| match serde_json::from_str(raw.get()) {
+            Ok(Value::Null) => true,
+            Ok(Value::String(text)) => text.is_empty(),
+            Ok(Value::Array(messages)) => messages.is_empty(),
+            _ => false,
+        })
+    };
+    serde_json::from_slice::<Said<'_>>(body).is_ok_and(|said| empty(said.prompt) && empty(said.messages))
 }
 
 /// The model of a small body, for routes that are about models.

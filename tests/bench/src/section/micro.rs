@@ -17,7 +17,7 @@ const BENCHES: [(&str, &str); 3] = [
     ("gleitzeit", "warm"),
 ];
 
-/// Runs them and collects the medians.
+/// Runs them, for a shorter time than criterion takes by itself, and collects the medians.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Found>> {
     let home = tempfile::tempdir()?;
     let plugins = tempfile::tempdir()?;
@@ -38,6 +38,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Found>> {
                 bench,
                 "--",
                 "--noplot",
+                "--warm-up-time",
+                "0.5",
+                "--measurement-time",
+                "2",
             ])
             .args(options.check.then_some("--quick"));
         let output = command.output().context("cannot run cargo bench")?;

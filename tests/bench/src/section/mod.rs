@@ -27,15 +27,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     if options.wants(Part::Startup) {
         show(&mut all, startup::run(options).await.context("start-up")?);
     }
-    if options.wants(Part::Short) {
-        show(&mut all, short::run(options).await.context("short answers")?);
-    }
-    if options.wants(Part::Streams) {
-        show(&mut all, streams::run(options).await.context("streams")?);
-    }
-    if options.wants(Part::Pace) {
-        show(&mut all, pace::run(options).await.context("paced streams")?);
-    }
+    // What is short comes first, so that a run which is interrupted leaves something of everything.
     if options.wants(Part::Memory) {
         show(&mut all, memory::run(options).await.context("memory")?);
     }
@@ -59,6 +51,15 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants(Part::Micro) && !options.without_host {
         show(&mut all, micro::run(options).context("micro-benchmarks")?);
+    }
+    if options.wants(Part::Short) {
+        show(&mut all, short::run(options).await.context("short answers")?);
+    }
+    if options.wants(Part::Streams) {
+        show(&mut all, streams::run(options).await.context("streams")?);
+    }
+    if options.wants(Part::Pace) {
+        show(&mut all, pace::run(options).await.context("paced streams")?);
     }
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&report::json(serde_json::to_value(&machine)?, all))?;

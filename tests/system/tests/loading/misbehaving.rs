@@ -213,3 +213,112 @@ fn owned(stream: bool) -> OwnedRequest {
         body: "{}".into(),
     }
 }
+
+/// Asks again and again, with a deadline.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(tokio::time::Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_keeps_panicking_is_built_anew_and_then_quarantined() {
+    let yard = Yard::new();
+    let library = library(&yard).await;
+    let hub = hub(&library, "control", "panic").await;
+    let mut panics = 0;
+    let quarantined = loop {
+        let error = call(&*hub, "control").await.unwrap_err();
+        match error.code {
+            ErrorCode::PANICKED => panics += 1,
+            _ => break error,
+        }
+        assert!(panics < 1_000, "it is let panic for ever");
+    };
+    assert!(
+        panics >= 40,
+        "ten for each of three rebuilds, and ten more: {panics}"
+    );
+    assert_eq!(
+        (quarantined.code, quarantined.fault),
+        (ErrorCode::NOT_AVAILABLE, Fault::Plugin)
+    );
+    let text = serde_json::to_string(&quarantined).unwrap();
+    assert!(
+        text.contains("quarantined") && text.contains("zoo-misbehaves"),
+        "{text}"
+    );
+    assert!(
+        text.contains("gleitzeit plugin list") && text.contains("restart"),
+        "{text}"
+    );
+    assert_eq!(hub.quarantine().as_deref(), Some(quarantined.message.as_str()));
+    assert!(hub.panics() >= 40, "those of replaced components count as well");
+    let other = call(&*hub, "probe").await.unwrap_err();
+    assert_eq!(
+        other.code,
+        ErrorCode::NOT_AVAILABLE,
+        "none of its code runs any more"
+    );
+    hub.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_keeps_panicking_is_quarantined_and_its_clients_are_still_answered() {
+    let yard = Yard::new();
+    let library = library(&yard).await;
+    let provider = provider(&library, "decide", "panic").await;
+    let request = Request {
+        entry: Entry::Method {
+            name: "troubled/make",
+            stream: false,
+        },
+        headers: &[],
+        body: b"{}",
+    };
+    until("it is quarantined", || {
+        provider
+            .decide(&request)
+            .is_err_and(|error| error.code == ErrorCode::NOT_AVAILABLE)
+    })
+    .await;
+    let error = provider.decide(&request).unwrap_err();
+    let rendered = provider.render_error("any", Phase::Before, &error);
+    assert_eq!(rendered.status, 503);
+    assert!(String::from_utf8_lossy(&rendered.body).contains("quarantined"));
+    provider.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_call_under_way_survives_that_its_component_is_replaced() {
+    let yard = Yard::new();
+    let library = library(&yard).await;
+    let settings = HubSettings {
+        config: {
+            let mut config = Map::new();
+            config.insert(
+                "trouble".to_owned(),
+                json!({ "start": "wait", "control": "panic" }),
+            );
+            config
+        },
+        ..HubSettings::new("troubled", "zoo-misbehaves")
+    };
+    let hub = library.hub(&settings, nothing()).await.unwrap();
+    let waiting = tokio::spawn({
+        let hub = hub.clone();
+        async move { call(&*hub, "start").await }
+    });
+    tokio::task::yield_now().await;
+    for _ in 0..10 {
+        call(&*hub, "control").await.unwrap_err();
+    }
+    // The panics of the next component are counted from nothing, on top of those of the one before.
+    call(&*hub, "probe").await.unwrap();
+    assert!(!waiting.is_finished(), "it is drained, not cut off");
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    hub.shutdown().await;
+}

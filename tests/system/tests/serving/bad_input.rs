@@ -125,3 +125,38 @@ async fn batches_notifications_and_null_results_follow_the_specification() {
             .any(|answer| answer["id"] == Value::Null && answer["error"]["code"] == -32600)
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_four_megabytes_are_refused_in_few_words() {
+    let (server, host) = served().await;
+    let name = "m".repeat(4 << 20);
+    let bodies = [
+        ("/api/chat", json!({ "model": name, "messages": [] })),
+        ("/api/show", json!({ "model": name })),
+        ("/v1/chat/completions", json!({ "model": name, "messages": [] })),
+        (
+            "/rpc",
+            json!({ "jsonrpc": "2.0", "id": 1, "method": name, "params": {} }),
+        ),
+        (
+            "/rpc",
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "llm/chat", "params": { "model": name } }),
+        ),
+        (
+            "/rpc",
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "manager/drain", "params": { "hub": name, "instance": name } }),
+        ),
+    ];
+    for (path, body) in bodies {
+        let answer = sent(&host, path, body.to_string()).await;
+        assert!(answer.status < 500, "{path}: {}", answer.status);
+        assert!(answer.json().get("error").is_some(), "{path}");
+        assert!(
+            answer.text().len() < 8192,
+            "{path}: {} bytes",
+            answer.text().len()
+        );
+    }
+    assert!(server.requests_to("/api/chat").is_empty());
+    assert_eq!(host.in_flight().await, 0);
+}

@@ -7,8 +7,11 @@
 mod bad_input;
 mod clients;
 mod engine;
+mod error_bodies;
 mod failing;
 mod fleet;
+mod keys;
 mod manager;
+mod models;
 mod python_faults;
 mod stopping;

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use super::{Warm, spec, wants, warm_with};
 use crate::config::settings::WarmSettings;
 use crate::pool::testing::{idle, pass};
-use crate::pool::{Asker, Lease, Refusal, Tried};
+use crate::pool::{Asker, KeptWarm, Lease, Refusal, Tried};
 
 const KINDS: [&str; 3] = ["x", "y", "z"];
 const CALLERS: [&str; 3] = ["a", "b", "c"];
@@ -104,6 +104,7 @@ struct World {
     warm: Warm,
     asking: Vec<(&'static str, Option<u32>, Asking)>,
     held: Vec<Lease>,
+    kept: [Option<KeptWarm>; KINDS.len()],
     /// Who has used which resource, ever.
     owners: HashMap<u64, &'static str>,
     uses: HashMap<u64, u32>,
@@ -123,6 +124,7 @@ impl World {
             warm: warm_with(settings, resets).await,
             asking: Vec::new(),
             held: Vec::new(),
+            kept: Default::default(),
             owners: HashMap::new(),
             uses: HashMap::new(),
         }
@@ -186,7 +188,10 @@ impl World {
             }
             Step::Mend(kind) => self.warm.engine.fails(&spec(KINDS[kind]), None),
             Step::StopsFail(count) => self.warm.engine.stops_fail(count),
-            Step::Keep(kind) => pool.warm(&wants(KINDS[kind])).unwrap(),
+            Step::Keep(kind) => match self.kept[kind].take() {
+                Some(_) => {}
+                None => self.kept[kind] = Some(self.warm.keep(KINDS[kind])),
+            },
             Step::Bounds { min_idle, max } => pool.set_warm_bounds(min_idle, max),
             Step::Takes { start, stop, reset } => self.warm.engine.takes(|takes| {
                 takes.start = Duration::from_millis(start.into());

@@ -12,7 +12,7 @@ use crate::pool::testing::{Look, idle, pass};
 #[tokio::test(start_paused = true)]
 async fn an_idle_one_that_is_lost_is_replaced() {
     let warm = warm(settings(1, 8)).await;
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(20.0).await;
     assert_eq!(warm.engine.running(), ["w1"]);
     warm.fleet.pool.lost("w1", "it died");
@@ -57,7 +57,7 @@ async fn one_that_is_lost_before_its_start_has_ended_is_not_handed_out() {
 #[tokio::test(start_paused = true)]
 async fn what_dies_as_soon_as_it_runs_is_not_started_over_and_over() {
     let warm = warm(settings(1, 8)).await;
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     for _ in 0..1_200 {
         pass(0.1).await;
         for id in warm.engine.running() {
@@ -76,7 +76,7 @@ async fn what_dies_as_soon_as_it_runs_is_not_started_over_and_over() {
 #[tokio::test(start_paused = true)]
 async fn one_whose_probes_fail_is_replaced() {
     let warm = warm(settings(1, 8)).await;
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(20.0).await;
     warm.fleet.hub.fails("w1");
     pass(120.0).await;
@@ -87,7 +87,7 @@ async fn one_whose_probes_fail_is_replaced() {
 #[tokio::test(start_paused = true)]
 async fn one_that_a_probe_does_not_find_is_replaced_at_once() {
     let warm = warm(settings(1, 8)).await;
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(20.0).await;
     let gone = Error::new(ErrorCode::GONE, plugin_api::Fault::Instance, "no such process");
     warm.fleet.hub.look("w1", Look::Fails(gone));

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::config::settings::WarmSettings;
 use crate::pool::testing::{Engine, Fleet, fleet};
-use crate::pool::{Asker, Lease, Refusal, ShelfStatus, Tried};
+use crate::pool::{Asker, KeptWarm, Lease, Refusal, ShelfStatus, Tried};
 
 /// A pool on a hub that starts what is asked for, each in a tenth of a second.
 struct Warm {
@@ -66,6 +66,11 @@ fn wants(name: &str) -> Requirement {
 }
 
 impl Warm {
+    /// Keeps this kind ready for as long as the answer is kept.
+    fn keep(&self, name: &str) -> KeptWarm {
+        self.fleet.pool.warm(&wants(name)).unwrap()
+    }
+
     /// A lease on one of this kind, however long it takes.
     async fn lease(&self, who: &'static str, name: &str) -> Lease {
         self.ask(who, wants(name)).await.unwrap()

@@ -142,6 +142,18 @@ async fn a_dropped_lease_throws_it_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_kept_beyond_its_request_is_thrown_away_afterwards() {
+    let warm = warm(settings(0, 1)).await;
+    let hold = warm.lease("a", "x").await.hold();
+    pass(1.0).await;
+    assert_eq!((warm.engine.running().len(), warm.total()), (1, 1));
+    drop(hold);
+    idle().await;
+    assert_eq!((warm.engine.present(), warm.total()), (0, 0));
+    warm.lease("b", "x").await.finish(Outcome::Success);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hub_that_resets_does_so_between_two_uses() {
     let warm = warm_with(settings(0, 8), true).await;
     warm.engine

@@ -17,7 +17,7 @@ fn in_ten_seconds() -> Instant {
 async fn a_hundred_are_stopped_together() {
     let warm = warm(settings(100, 100)).await;
     warm.engine.takes(|takes| takes.stop = Duration::from_secs(2));
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(0.2).await;
     assert_eq!(warm.engine.running().len(), 100);
     let begun = Instant::now();
@@ -71,7 +71,7 @@ async fn one_that_is_held_beyond_the_deadline_is_stopped_all_the_same_and_once()
 #[tokio::test(start_paused = true)]
 async fn afterwards_nothing_is_started_or_handed_out() {
     let warm = warm(settings(1, 8)).await;
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(0.2).await;
     warm.fleet.pool.shutdown(in_ten_seconds()).await;
     let started = warm.engine.started();

@@ -13,7 +13,7 @@ use crate::pool::testing::{idle, pass};
 #[tokio::test(start_paused = true)]
 async fn what_is_to_be_kept_warm_is_ready_before_anybody_asks() {
     let warm = warm(settings(2, 8)).await;
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(0.2).await;
     let shelf = warm.shelf("x").unwrap();
     assert_eq!(
@@ -27,13 +27,27 @@ async fn what_is_to_be_kept_warm_is_ready_before_anybody_asks() {
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_warm_stays_so_though_nobody_asks() {
     let warm = warm(settings(1, 8)).await;
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     for _ in 0..50 {
         pass(1_000.0).await;
         assert!(warm.shelf("x").unwrap().unused >= 1, "there is always one");
     }
     assert!(warm.engine.started() > 10, "none is kept beyond its lifetime");
     assert_eq!(warm.engine.most(), 2, "its successor is started before it goes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_wants_kept_warm_any_more_is_stopped_and_forgotten() {
+    let warm = warm(settings(1, 8)).await;
+    let (one, other) = (warm.keep("x"), warm.keep("x"));
+    pass(400.0).await;
+    drop(one);
+    pass(400.0).await;
+    assert_eq!(warm.engine.running().len(), 1, "somebody still wants it");
+    drop(other);
+    pass(400.0).await;
+    assert_eq!(warm.engine.running().len(), 0);
+    assert!(warm.shelf("x").is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +157,7 @@ async fn one_that_is_too_old_is_not_used_again() {
 #[tokio::test(start_paused = true)]
 async fn those_who_wait_come_before_what_should_be_ready() {
     let warm = warm(settings(2, 2)).await;
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(0.2).await;
     let (one, other) = (warm.at_once("a", "x").unwrap(), warm.at_once("a", "x").unwrap());
     let asked = warm.asks("b", wants("y"));
@@ -164,7 +178,7 @@ async fn what_is_kept_warm_takes_a_seat_from_what_is_not() {
         warm.lease("a", kind).await.finish(Outcome::Success);
         pass(0.5).await;
     }
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(0.5).await;
     assert_eq!(warm.engine.running_of(&spec("x")), 1);
     assert_eq!((warm.engine.running().len(), warm.engine.most()), (2, 2));
@@ -175,7 +189,7 @@ async fn what_cannot_be_started_yet_is_kept_warm_as_soon_as_it_can() {
     let warm = warm(settings(1, 8)).await;
     let missing = plugin_api::Error::not_found("no image `x`");
     warm.engine.fails(&spec("x"), Some(missing));
-    warm.fleet.pool.warm(&wants("x")).unwrap();
+    let _kept = warm.keep("x");
     pass(300.0).await;
     assert!(warm.engine.started() < 15, "{}", warm.engine.started());
     assert!(warm.shelf("x").unwrap().error.is_some());

@@ -31,10 +31,10 @@ fn requirement() -> impl Strategy<Value = Requirement> {
         (0..Priority::ALL.len()).prop_map(|index| Priority::ALL[index].0),
         of((0..u64::MAX).prop_map(Duration::from_nanos)),
         of(text()),
-        of(text()),
+        (of(text()), any::<bool>()),
     );
     (names, wishes).prop_map(|((capability, features, dialects, tags), wishes)| {
-        let (prefer, hint, affinity, strategy, priority, queue_timeout, instance, role) = wishes;
+        let (prefer, hint, affinity, strategy, priority, queue_timeout, instance, (role, admin)) = wishes;
         Requirement {
             capability,
             features,
@@ -48,6 +48,7 @@ fn requirement() -> impl Strategy<Value = Requirement> {
             queue_timeout,
             instance,
             role,
+            admin,
             // Neither crosses with a decision.
             specification: None,
             max_uses: None,
@@ -144,8 +145,8 @@ fn an_older_plugins_shorter_decision_means_what_it_meant() {
 #[test]
 fn a_newer_plugins_longer_decision_is_read_as_far_as_we_know_it() {
     let mut message = encode(&Decision::Forward(Box::default()));
-    assert_eq!(message[0], 0x91, "an array of seventeen");
-    message[0] = 0x92;
+    assert_eq!(message[0], 0x92, "an array of eighteen");
+    message[0] = 0x93;
     message.push(0x07);
     decode(message.into()).unwrap();
 }
