@@ -21,7 +21,7 @@ class Collector:
         self.report = report
         self.files, self.bytes = plan["files"], plan["bytes"]
         self.until = time.monotonic() + plan["seconds"]
-        self.stamp, self.since = plan["stamp"], plan.get("since")
+        self.stamp, self.since = plan["stamp"], plan["since"]
         self.given = frozenset(plan["given"])
         self.entries = ENTRIES
         self.truncated = False

@@ -31,7 +31,8 @@ class Run:
         control = request.control
         self.supervisor, self.loop, self.child = supervisor, supervisor.loop, child
         self.number, self.control, self.in_session = request.number, control, in_session
-        self.job, self.stdin = request.job, request.stdin
+        self.job, self.stdin, self.given = request.job, request.stdin, request.given
+        self.since = None  # in a session, files dated earlier are not this run's
         self.reason = None  # (outcome, error), where the supervisor ended it
         self.done = None
         self.spoiled = False

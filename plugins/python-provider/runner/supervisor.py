@@ -14,6 +14,9 @@ from .sweeping import Sweeping
 from .verdict import verdict
 
 
+CLOCK_REALTIME_COARSE = 5  # which the module time has no name for
+
+
 class Request:
     """A run that the host is sending."""
 
@@ -62,6 +65,7 @@ class Supervisor:
         self.watched = self.busy = self.leaving = False
         self.spent = 0.0
         self.performed = 0
+        self.paused = 0
         self.ends = time.monotonic() + config["lifetime"] if config.get("lifetime") else None
 
     # The host.
@@ -153,7 +157,8 @@ class Supervisor:
             return self.finish_lost(request)
         used = self.session if kind == "run" else self.take_spare()
         self.run = Run(self, used, request, in_session=kind in ("open", "run"))
-        self.run.given = request.given
+        if kind == "run":
+            self.run.since = self.tick()
         self.run.begin()
         self.run.drive()
         run, self.run = self.run, None
@@ -183,7 +188,14 @@ class Supervisor:
             sweeping = Sweeping(self, {"run": run.number, "collect": plan, "wipe": False})
             sweeping.run()
             run.truncated["files"] = sweeping.truncated
+        self.paused = time.time_ns()
         self.answer(run, found, wall, clean=True, session=True)
+
+    def tick(self):
+        """The time that the files of the coming run will bear at the earliest, and those of earlier runs cannot bear."""
+        while has_entries(self.config["work"]) and file_time() <= self.paused:
+            time.sleep(0.0005)
+        return file_time()
 
     def finish(self, run):
         """The end of a run, or of a session: nothing is left of it when the host hears of it."""
@@ -229,7 +241,8 @@ class Supervisor:
     def collecting(self, run):
         plan = run.control.get("collect")
         if plan is not None:
-            plan = dict(plan, given=getattr(run, "given", []))
+            since = run.since if plan["changed"] else None
+            plan = dict(plan, given=run.given, since=since)
         return plan
 
     def answer(self, run, found, wall, clean, session):
@@ -270,6 +283,11 @@ class Supervisor:
             except OSError:
                 pass
         os._exit(code)
+
+
+def file_time():
+    """The clock that files are never dated before, in nanoseconds. It moves on every few milliseconds."""
+    return time.clock_gettime_ns(CLOCK_REALTIME_COARSE)
 
 
 def children_time():

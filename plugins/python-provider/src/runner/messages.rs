@@ -41,8 +41,8 @@ pub struct Collect {
     pub seconds: f64,
     /// Files that came with the request have this time of change until somebody changes them.
     pub stamp: i64,
-    /// In a session: only what was changed since.
-    pub since: Option<i64>,
+    /// In a session: only what this run has changed.
+    pub changed: bool,
 }
 
 /// What the interpreter is told of a run.
