@@ -26,14 +26,20 @@ class Child:
                 setattr(self, name, None)
 
 
-def fork(config, work):
-    """Forks a child that confines itself and then calls work(config, job, report); it never returns from that."""
+def fork(config, work, private=False):
+    """Forks a child that confines itself and then calls work(config, job, report); it never returns from that. A private
+    one is closed to others of its own user."""
     pipes = [os.pipe() for _ in range(5)]
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        for end in [end for pair in pipes for end in pair]:
+            os.close(end)
+        raise
     if pid == 0:
         try:
             (stdin, _), (job, _), (_, stdout), (_, stderr), (_, report) = pipes
-            job, report = confine(config, stdin, stdout, stderr, job, report)
+            job, report = confine(config, stdin, stdout, stderr, job, report, private)
             work(config, job, report)
         except BaseException as error:  # nothing of the runner may run on in here
             try:
@@ -50,7 +56,7 @@ def fork(config, work):
     return Child(pid, *ends)
 
 
-def confine(config, stdin, stdout, stderr, job, report):
+def confine(config, stdin, stdout, stderr, job, report, private):
     """Gives away everything that the supervisor has and the code shall not. Gives back where the two pipes are now."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM):
@@ -83,7 +89,7 @@ def confine(config, stdin, stdout, stderr, job, report):
         # Not in a box of its own: it shall not outlive the supervisor.
         system.prctl(system.PDEATHSIG, signal.SIGKILL)
     system.prctl(system.NO_NEW_PRIVS, 1)
-    system.prctl(system.DUMPABLE, 1)
+    system.prctl(system.DUMPABLE, 0 if private else 1)
     # What is alive now is the supervisor's: the collector shall not look at it, and thereby copy its pages.
     gc.freeze()
     gc.enable()

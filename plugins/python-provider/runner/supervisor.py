@@ -128,6 +128,8 @@ class Supervisor:
             self.spent = children_time()
             self.perform(request)
             self.busy = False
+            # Forks carry what is here: none of it is the next run's business.
+            request = self.run = None
             self.performed += 1
             if self.performed % 256 == 0:
                 gc.collect()

@@ -22,13 +22,23 @@ class Sweeping:
         self.until = time.monotonic() + (collect["seconds"] if collect else 0) + WIPE_SECONDS
         most = collect["bytes"] + 65538 if collect else 0
         self.decoder = frames.Decoder({frames.MADE: most, frames.DONE: 64}.get)
+        self.files, self.bytes = (collect["files"], collect["bytes"]) if collect else (0, 0)
+        self.child = None
         work = sweep.sweep(supervisor.config, plan, supervisor.kept)
-        self.child = spawn.fork(supervisor.config, work)
+        try:
+            # The code may still run, as the same user: it shall not get at this one's memory and pipes.
+            self.child = spawn.fork(supervisor.config, work, private=True)
+        except OSError as error:
+            self.why = "no process to clean up with: %s" % error
+            return
         supervisor.reaper.known[self.child.pid] = self.child
         self.child.close("stdin", "job")
 
     def run(self):
         """Whether the fork did all it was asked to."""
+        if self.child is None:
+            self.truncated = True
+            return False
         self.loop.watch(self.child.report, READ, self.read)
         reading = True
         while self.child.status is None and time.monotonic() < self.until:
@@ -50,11 +60,11 @@ class Sweeping:
             pass
         if self.child.report is not None:
             self.loop.forget(self.child.report)
-        if self.child.status != 0:
+        if self.child.status != 0 and self.why is None:
             self.why = self.last_words()
         self.child.close()
         self.decoder = None
-        return self.child.status == 0
+        return self.child.status == 0 and self.why is None
 
     def last_words(self):
         """Why the fork failed, as far as it could say."""
@@ -74,9 +84,27 @@ class Sweeping:
             self.loop.forget(self.child.report)
             self.child.close("report")
             return False
-        for kind, number, payload in self.decoder.feed(piece):
-            if kind == frames.MADE:
-                self.supervisor.pass_on(kind, number, payload)
-            else:
-                self.truncated = json.loads(payload.decode())["truncated"]
+        try:
+            for kind, number, payload in self.decoder.feed(piece):
+                self.understand(kind, number, payload)
+        except (frames.BadFrame, AttributeError, ValueError, RecursionError):
+            # It speaks with the rights of the code, so it is believed no more than that.
+            self.why = "what the sweep said cannot be read"
+            self.truncated = True
+            self.loop.forget(self.child.report)
+            self.child.close("report")
+            return False
         return True
+
+    def understand(self, kind, number, payload):
+        if number != self.plan["run"]:
+            raise frames.BadFrame("a word about another run")
+        if kind == frames.MADE:
+            name, contents = frames.split_named(payload)
+            self.files, self.bytes = self.files - 1, self.bytes - len(contents)
+            parts = name.split("/")
+            if self.files < 0 or self.bytes < 0 or "\0" in name or not {"", ".", ".."}.isdisjoint(parts):
+                raise frames.BadFrame("a file that nobody asked for")
+            self.supervisor.pass_on(kind, number, payload)
+        else:
+            self.truncated = bool(json.loads(payload.decode()).get("truncated"))

@@ -50,15 +50,18 @@ pub(crate) fn check(name: &str) -> Result<(), Error> {
     if name.len() > 4096 || name.split('/').count() > 32 {
         return wrong("is too long");
     }
-    for part in name.split('/') {
-        match part {
-            "" => return wrong("is not a relative path of a file"),
-            "." | ".." => return wrong("leads out of the working directory"),
-            part if part.len() > 255 => return wrong("has a part of more than 255 bytes"),
-            _ => {}
-        }
+    if !is_below(name) {
+        return wrong("is not a path below the working directory");
+    }
+    if name.split('/').any(|part| part.len() > 255) {
+        return wrong("has a part of more than 255 bytes");
     }
     Ok(())
+}
+
+/// Whether a file of this name, whoever says it, is one below the directory it is put into.
+pub(crate) fn is_below(name: &str) -> bool {
+    !name.contains('\0') && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 #[cfg(test)]

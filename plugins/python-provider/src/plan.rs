@@ -230,7 +230,7 @@ impl Plan {
             file_bytes: (table.file < self.profile.table.file).then_some(table.file),
             cpu_seconds: table
                 .cpu_time
-                .map(|time| time.0.as_secs_f64().ceil().max(1.0) as u64),
+                .map(|time| time.0.as_secs_f64().ceil().clamp(1.0, f64::from(u32::MAX)) as u64),
         };
         (control, job)
     }

@@ -30,6 +30,8 @@ pub(crate) struct Running {
     until: Instant,
     /// How many more bytes a run within its limits can send.
     budget: u64,
+    /// How many more files.
+    files: u32,
     pub place: Place,
 }
 
@@ -122,6 +124,7 @@ impl Running {
             run,
             until: Instant::now() + time + MARGIN,
             budget: most + u64::from(table.files) * 4200 + (1 << 20),
+            files: table.files,
             place,
         })
     }
@@ -163,6 +166,12 @@ impl Running {
             Kind::Result => Said::Result(frame.payload),
             Kind::Made => {
                 let (name, contents) = crate::runner::named(frame.payload)?;
+                // A caller may save it under this name. No runner says such a one, unless code speaks in its place.
+                let left = self
+                    .files
+                    .checked_sub(1)
+                    .filter(|_| crate::files::is_below(&name));
+                self.files = left.ok_or(Bad::Protocol)?;
                 Said::Made(name, contents)
             }
             Kind::End => {

@@ -111,11 +111,19 @@ async fn a_box_that_is_lost_in_the_middle_is_told_with_what_it_had_said() {
 
 #[tokio::test]
 async fn nonsense_ends_the_run_and_the_box() {
-    let deeds: [Deed; 8] = [
+    let deeds: [Deed; 11] = [
         |run| frame(99, run, b""),
         |run| frame(17, run + 1, b"of another run"),
         |run| frame(22, run, b"no json"),
         |run| frame(20, run, b"\xff"),
+        // Files under names that lead a caller elsewhere, and more of them than were asked for.
+        |run| frame(20, run, b"\x00\x04../xcontents"),
+        |run| frame(20, run, b"\x00\x02/xcontents"),
+        |run| {
+            (0..101)
+                .flat_map(|_| frame(20, run, b"\x00\x01xcontents"))
+                .collect()
+        },
         |_| b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
         |_| vec![0xff; 64],
         |run| frame(24, run, b"I did not understand"),
