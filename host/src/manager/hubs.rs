@@ -9,6 +9,7 @@ use plugin_api::{Error, ErrorCode, Fault, Retry};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::methods::Span;
@@ -32,7 +33,10 @@ pub trait Workshop: Send + Sync + 'static {
         settings: &Map<String, Value>,
     ) -> Result<HubSettings, Error>;
 
-    /// Loads the plugin and builds the hub; its pool works when this returns.
+    /// Where hubs run. Whoever asks for one may be on a runtime that serves connections, and ends before hubs do.
+    fn runtime(&self) -> Handle;
+
+    /// Loads the plugin and builds the hub; its pool works when this returns, on the current runtime.
     fn build(&self, settings: HubSettings) -> BoxFuture<'_, Result<HubEntry, Error>>;
 
     /// The hub is one of the manager's now: what its plugin asked for meanwhile is done.
@@ -97,13 +101,29 @@ impl Manager {
         let _ = self.workshop.set(workshop);
     }
 
-    /// Adds a hub to the running host.
+    /// Adds a hub to the running host. Dropping the future does not take that back.
     ///
     /// # Errors
     /// The name is taken, the settings have mistakes, the plugin is refused, or a provider cannot use it; then nothing
     /// has changed.
-    pub async fn bring_in_hub(&self, params: AddHubParams) -> Result<Value, Error> {
+    pub async fn bring_in_hub(self: &Arc<Self>, params: AddHubParams) -> Result<Value, Error> {
         let workshop = self.workshop()?;
+        let manager = self.clone();
+        // A task of its own: a hub half built because its administrator hung up would be nobody's.
+        let addition = workshop
+            .runtime()
+            .spawn(async move { manager.bring_in(&*workshop, params).await });
+        match addition.await {
+            Ok(added) => added,
+            Err(_) => Err(Error::new(
+                ErrorCode::INTERNAL_ERROR,
+                Fault::Host,
+                "the addition broke off",
+            )),
+        }
+    }
+
+    async fn bring_in(&self, workshop: &dyn Workshop, params: AddHubParams) -> Result<Value, Error> {
         let _changing = self.begin_change(&params.hub)?;
         if self.hubs().iter().any(|hub| hub.name == params.hub) {
             return Err(Error::invalid(format!("there is a hub `{}` already", params.hub))
@@ -137,10 +157,21 @@ impl Manager {
         let provides = provides.to_owned();
         self.add_hub(entry);
         workshop.serve(&params.hub);
-        let bound = self.rebind(&*workshop, |provider| {
+        let bound = self.rebind(workshop, |provider| {
             let wanted = params.providers.contains(&provider.name);
             wanted.then(|| provider.with(pool.clone()))
-        })?;
+        });
+        let bound = match bound {
+            Ok(bound) => bound,
+            Err(error) => {
+                if let Ok(entry) = self.hub(&params.hub) {
+                    self.forget_hub(&entry);
+                    entry.pool.shutdown(Instant::now()).await;
+                    workshop.dismantle(entry).await;
+                }
+                return Err(error);
+            }
+        };
         let data = json!({ "plugin": plugin, "kind": provides });
         self.events().emit(kind::HUB_ADDED, &params.hub, None, data);
         Ok(json!({

@@ -179,13 +179,13 @@ impl Allocations {
         }
         let own = |allocation: &&Shared| allocation.principal == principal;
         let has = book.current.values().filter(own).count();
-        let coming = book.coming.entry(principal.to_owned()).or_default();
-        if has + *coming >= MOST_EACH {
+        let coming = book.coming.get(principal).copied().unwrap_or_default();
+        if has + coming >= MOST_EACH {
             let message = format!("`{principal}` has {MOST_EACH} allocations, as many as it may");
             return Err(Error::new(ErrorCode::RATE_LIMIT, Fault::Client, message)
                 .hint("release one: `gleitzeit allocations` lists them"));
         }
-        *coming += 1;
+        book.coming.insert(principal.to_owned(), coming + 1);
         Ok(Coming {
             book: &self.book,
             principal,

@@ -37,6 +37,10 @@ impl Workshop for FakeWorkshop {
         Ok(HubSettings::new(name, plugin.unwrap_or("container")))
     }
 
+    fn runtime(&self) -> tokio::runtime::Handle {
+        tokio::runtime::Handle::current()
+    }
+
     fn build(&self, settings: HubSettings) -> BoxFuture<'_, Result<HubEntry, Error>> {
         Box::pin(async move {
             if settings.plugin == "broken" {
