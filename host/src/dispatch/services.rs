@@ -1,6 +1,6 @@
 //! What a plugin's handle to the host leads to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -29,6 +29,9 @@ use crate::pool::{Asker, KeptWarm, Lease, Pool, Tried};
 
 /// A component may ask for so many kinds of resources to be kept warm while it is built.
 const MOST_EARLY: usize = 256;
+
+/// And so many at once afterwards; the oldest wish gives way.
+const MOST_KEPT: usize = 64;
 
 /// Which component asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +62,8 @@ pub struct ComponentServices {
     life: watch::Sender<Life>,
     /// What the component wants kept warm, until it is in service and its hubs are known.
     early: Mutex<Vec<Requirement>>,
-    /// What is kept warm for it.
-    kept: Mutex<Vec<KeptWarm>>,
+    /// What is kept warm for it, the oldest wish first.
+    kept: Mutex<VecDeque<KeptWarm>>,
 }
 
 /// How far a component is.
@@ -184,10 +187,20 @@ impl ComponentServices {
         });
         match kept {
             Ok(new) => {
-                let mut kept = self.kept.lock();
-                let serving = *self.life.borrow() == Life::Serving;
-                if serving && !kept.iter().any(|known| known.same(&new)) {
-                    kept.push(new);
+                let oldest = {
+                    let mut kept = self.kept.lock();
+                    let serving = *self.life.borrow() == Life::Serving;
+                    if !serving || kept.iter().any(|known| known.same(&new)) {
+                        return;
+                    }
+                    kept.push_back(new);
+                    (kept.len() > MOST_KEPT).then(|| kept.pop_front()).flatten()
+                };
+                if oldest.is_some() {
+                    tracing::warn!(
+                        scope = ?self.scope,
+                        "more than {MOST_KEPT} kinds of resources are to be kept warm: the oldest is no longer"
+                    );
                 }
             }
             Err(error) => tracing::warn!(scope = ?self.scope, %error, "nothing is kept warm"),

@@ -127,8 +127,8 @@ pub trait Admin: Send + Sync + 'static {
     /// Why requests cannot be answered yet, one sentence each; empty when they can. Instances that are down are
     /// no reason: a refusal that says so is an answer.
     fn unready(&self) -> Vec<String>;
-    /// Everything at a glance.
-    fn status(&self) -> Value;
+    /// Everything at a glance, as far as whoever asks may see it.
+    fn status(&self, asker: &Asker) -> Value;
     /// Every instance with whether a request would be routed to it.
     fn instances(&self) -> Value;
     /// Every method and route.

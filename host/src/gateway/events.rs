@@ -4,6 +4,7 @@
 //! which event it goes on, in `last-event-id` or `?after=`; what is not kept any more is told as an event `lost`. While
 //! nothing happens a comment keeps the connection alive, with how far we have come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +14,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 use plugin_api::Error;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Content;
-use super::backend::Backend;
+use super::backend::{Asker, Backend};
 use super::site::Lane;
 use crate::config::nearest;
 use crate::pool::events::kind;
@@ -26,6 +27,29 @@ use crate::pool::{Event, EventId, Followed, Follower};
 
 /// The first thing that is sent, so that a client knows at once that it follows, and when to come back.
 const HELLO: Bytes = Bytes::from_static(b"retry: 2000\n: following\n\n");
+
+/// Who follows: what becomes of other people's allocations is told to administrators only.
+#[derive(Debug)]
+struct Reader {
+    principal: Arc<str>,
+    admin: bool,
+}
+
+impl Reader {
+    /// The event as this reader may see it. Of what is about somebody else it learns that it happened, and to which hubs.
+    fn may_see(&self, event: &Event) -> Value {
+        let mut shown = json!(event);
+        let about = event.data["principal"].as_str();
+        // What a plugin tells has words of its own.
+        if event.kind != kind::PLUGIN
+            && !self.admin
+            && about.is_some_and(|principal| principal != &*self.principal)
+        {
+            shown["data"] = json!({ "hubs": event.data["hubs"] });
+        }
+        shown
+    }
+}
 
 /// Which events a client wants.
 #[derive(Debug, Default, PartialEq)]
@@ -78,14 +102,28 @@ impl Filter {
 ///
 /// # Errors
 /// The query makes no sense.
-pub(super) fn answer<B: Backend>(lane: &Lane<B>, parts: &Parts) -> Result<Response<Content<B::Body>>, Error> {
+pub(super) fn answer<B: Backend>(
+    lane: &Lane<B>,
+    asker: Asker,
+    parts: &Parts,
+) -> Result<Response<Content<B::Body>>, Error> {
     let filter = Filter::of(parts)?;
     let sink = lane.site.admin.events();
     let follower = match filter.after {
         Some(last) => sink.follow_after(last),
         None => sink.follow(),
     };
-    let events = follow(follower, filter, lane.closing.clone(), lane.site.keep_alive);
+    let reader = Reader {
+        principal: asker.principal,
+        admin: asker.admin,
+    };
+    let events = follow(
+        follower,
+        filter,
+        reader,
+        lane.closing.clone(),
+        lane.site.keep_alive,
+    );
     let mut response = Response::new(Content::Events { events });
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -96,22 +134,24 @@ pub(super) fn answer<B: Backend>(lane: &Lane<B>, parts: &Parts) -> Result<Respon
 fn follow(
     follower: Follower,
     filter: Filter,
+    reader: Reader,
     closing: CancellationToken,
     every: Duration,
 ) -> BoxStream<'static, Bytes> {
     let events = stream::unfold(
-        (follower, filter, closing),
-        move |(mut follower, filter, closing)| async move {
+        (follower, filter, reader, closing),
+        move |(mut follower, filter, reader, closing)| async move {
             let wanted = timeout(every, next(&mut follower, &filter));
             let bytes = tokio::select! {
                 biased;
+                // First, or else as long as there is always something to tell the end would never come.
+                () = closing.cancelled() => return None,
                 wanted = wanted => match wanted {
-                    Ok(followed) => told(&followed, &follower),
+                    Ok(followed) => told(&followed, &follower, &reader),
                     Err(_silence) => format!(": alive\nid: {}\n\n", follower.position()).into(),
                 },
-                () = closing.cancelled() => return None,
             };
-            Some((bytes, (follower, filter, closing)))
+            Some((bytes, (follower, filter, reader, closing)))
         },
     );
     stream::once(async { HELLO }).chain(events).boxed()
@@ -128,10 +168,10 @@ async fn next(follower: &mut Follower, filter: &Filter) -> Followed {
 }
 
 /// JSON holds no line breaks, so one `data` line is always enough.
-fn told(followed: &Followed, follower: &Follower) -> Bytes {
+fn told(followed: &Followed, follower: &Follower, reader: &Reader) -> Bytes {
     match followed {
         Followed::Event(event) => {
-            let data = json!(**event);
+            let data = reader.may_see(event);
             format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.kind).into()
         }
         Followed::Lost(lost) => {

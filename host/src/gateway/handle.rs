@@ -150,7 +150,7 @@ impl<B: Backend> Exchange<'_, B> {
             }
             Target::Own(Own::Events) => {
                 self.waited = None;
-                events::answer(self.lane, &parts)
+                events::answer(self.lane, asker, &parts)
             }
             _ => {
                 self.waited = None;

@@ -1,6 +1,7 @@
 //! Hubs that come and go while the host runs. Nothing of it is written down: after a restart the host has what
 //! `plugins.toml` says.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use plugin_api::{Error, ErrorCode, Fault, Retry};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::methods::Span;
+use super::methods::{PREFIX, Span};
 use super::{HubEntry, Manager, ProviderEntry};
 use crate::config::settings::HubSettings;
 use crate::pool::events::kind;
@@ -32,7 +34,10 @@ pub trait Workshop: Send + Sync + 'static {
         settings: &Map<String, Value>,
     ) -> Result<HubSettings, Error>;
 
-    /// Loads the plugin and builds the hub; its pool works when this returns.
+    /// Where hubs run. Whoever asks for one may be on a runtime that serves connections, and ends before hubs do.
+    fn runtime(&self) -> Handle;
+
+    /// Loads the plugin and builds the hub; its pool works when this returns, on the current runtime.
     fn build(&self, settings: HubSettings) -> BoxFuture<'_, Result<HubEntry, Error>>;
 
     /// The hub is one of the manager's now: what its plugin asked for meanwhile is done.
@@ -97,13 +102,36 @@ impl Manager {
         let _ = self.workshop.set(workshop);
     }
 
-    /// Adds a hub to the running host.
+    /// Whether hubs may be added and removed while the host runs. A hub's settings name programs that the host starts, so
+    /// not until the operator has said so.
+    pub fn allow_hub_changes(&self, allowed: bool) {
+        self.hubs_change.store(allowed, Ordering::Relaxed);
+    }
+
+    /// Adds a hub to the running host. Dropping the future does not take that back.
     ///
     /// # Errors
-    /// The name is taken, the settings have mistakes, the plugin is refused, or a provider cannot use it; then nothing
+    /// `FORBIDDEN` unless the operator allows it. The name is taken, the settings have mistakes, the plugin is refused, or a provider cannot use it; then nothing
     /// has changed.
-    pub async fn bring_in_hub(&self, params: AddHubParams) -> Result<Value, Error> {
+    pub async fn bring_in_hub(self: &Arc<Self>, params: AddHubParams) -> Result<Value, Error> {
+        self.may_change_hubs("add_hub")?;
         let workshop = self.workshop()?;
+        let manager = self.clone();
+        // A task of its own: a hub half built because its administrator hung up would be nobody's.
+        let addition = workshop
+            .runtime()
+            .spawn(async move { manager.bring_in(&*workshop, params).await });
+        match addition.await {
+            Ok(added) => added,
+            Err(_) => Err(Error::new(
+                ErrorCode::INTERNAL_ERROR,
+                Fault::Host,
+                "the addition broke off",
+            )),
+        }
+    }
+
+    async fn bring_in(&self, workshop: &dyn Workshop, params: AddHubParams) -> Result<Value, Error> {
         let _changing = self.begin_change(&params.hub)?;
         if self.hubs().iter().any(|hub| hub.name == params.hub) {
             return Err(Error::invalid(format!("there is a hub `{}` already", params.hub))
@@ -137,10 +165,21 @@ impl Manager {
         let provides = provides.to_owned();
         self.add_hub(entry);
         workshop.serve(&params.hub);
-        let bound = self.rebind(&*workshop, |provider| {
+        let bound = self.rebind(workshop, |provider| {
             let wanted = params.providers.contains(&provider.name);
             wanted.then(|| provider.with(pool.clone()))
-        })?;
+        });
+        let bound = match bound {
+            Ok(bound) => bound,
+            Err(error) => {
+                if let Ok(entry) = self.hub(&params.hub) {
+                    self.forget_hub(&entry);
+                    entry.pool.shutdown(Instant::now()).await;
+                    workshop.dismantle(entry).await;
+                }
+                return Err(error);
+            }
+        };
         let data = json!({ "plugin": plugin, "kind": provides });
         self.events().emit(kind::HUB_ADDED, &params.hub, None, data);
         Ok(json!({
@@ -152,8 +191,9 @@ impl Manager {
     /// is stopped. Dropping the future does not bring it back.
     ///
     /// # Errors
-    /// There is none of this name, or providers are bound to it and `force` is not said.
+    /// `FORBIDDEN` unless the operator allows it. There is none of this name, or providers are bound to it and `force` is not said.
     pub async fn take_out_hub(self: &Arc<Self>, params: RemoveHubParams) -> Result<Value, Error> {
+        self.may_change_hubs("remove_hub")?;
         let workshop = self.workshop()?;
         let entry = self.hub(&params.hub)?;
         let users: Vec<_> = self
@@ -246,6 +286,19 @@ impl Manager {
             );
             Error::new(ErrorCode::PROVIDER_NOT_FOUND, Fault::Client, message)
         })
+    }
+
+    fn may_change_hubs(&self, verb: &str) -> Result<(), Error> {
+        if self.hubs_change.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let message = format!("{PREFIX}{verb}: this host's hubs may not be changed while it runs");
+        Err(
+            Error::new(ErrorCode::FORBIDDEN, Fault::Client, message).hint(
+                "the operator may allow it with `[host] hubs_at_run_time = true` in plugins.toml; whoever may then \
+                 change hubs may run programs as the host's user",
+            ),
+        )
     }
 
     fn workshop(&self) -> Result<Arc<dyn Workshop>, Error> {

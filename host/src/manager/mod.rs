@@ -18,6 +18,7 @@ mod who;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
@@ -47,6 +48,8 @@ pub struct Manager {
     allocations: Arc<Allocations>,
     /// Who builds hubs that are added while the host runs; empty until there is somebody.
     workshop: OnceLock<Weak<dyn Workshop>>,
+    /// Whether hubs may be added and removed while the host runs: `[host] hubs_at_run_time`.
+    hubs_change: AtomicBool,
     /// Hubs that are being added or removed.
     under_change: Mutex<BTreeSet<String>>,
 }
@@ -72,6 +75,7 @@ impl Manager {
             changing: Mutex::new(()),
             allocations: Arc::new(Allocations::new(clock, events.clone())),
             workshop: OnceLock::new(),
+            hubs_change: AtomicBool::new(false),
             under_change: Mutex::default(),
             secrets,
             events,

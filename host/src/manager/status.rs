@@ -6,7 +6,8 @@ use super::Manager;
 
 impl Manager {
     /// The whole picture, for `gleitzeit status`.
-    pub fn status(&self) -> Value {
+    /// Of allocations that are somebody else's, whoever is no administrator sees only that they are there.
+    pub fn status(&self, principal: &str, admin: bool) -> Value {
         let hubs: Vec<_> = self
             .hubs()
             .iter()
@@ -29,7 +30,7 @@ impl Manager {
             "api": plugin_api::manifest::API_VERSION,
             "hubs": hubs,
             "providers": self.provider_list(),
-            "allocations": self.allocations().all(),
+            "allocations": self.allocations().all(principal, admin),
             "plugins": self.plugins(),
         })
     }

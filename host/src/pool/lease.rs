@@ -204,6 +204,9 @@ impl Lease {
         if std::mem::take(&mut self.handed_over) && self.paid {
             self.core.budget.take_back();
         }
+        if let Some(held) = &mut self.resource {
+            held.ungrant();
+        }
         self.release(Outcome::Cancelled);
     }
 

@@ -47,8 +47,8 @@ impl Admin for Operator {
         reasons
     }
 
-    fn status(&self) -> Value {
-        let mut status = self.dispatcher.manager().status();
+    fn status(&self, asker: &Asker) -> Value {
+        let mut status = self.dispatcher.manager().status(&asker.principal, asker.admin);
         status["unready"] = json!(self.unready());
         status
     }

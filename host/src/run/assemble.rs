@@ -78,6 +78,7 @@ impl Assembly {
             assembly.note("provider", &provider.name, built);
         }
         let workshop: Arc<dyn Workshop> = assembly.bench.clone();
+        manager.allow_hub_changes(settings.host.hubs_at_run_time);
         manager.employ(Arc::downgrade(&workshop));
         Ok(assembly)
     }

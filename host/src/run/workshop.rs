@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use plugin_api::{Error, ErrorCode, Fault};
 use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
 
 use super::assemble::{Missing, within};
 use crate::config::settings::HubSettings;
@@ -27,9 +28,11 @@ pub(super) struct Bench {
     base: PathBuf,
     /// How long the end of a component may take.
     limit: Duration,
+    runtime: Handle,
 }
 
 impl Bench {
+    /// On the current runtime, which is the one that components run on.
     pub(super) fn new(dispatcher: Dispatcher, settings: &Settings, catalogue: Arc<Catalogue>) -> Self {
         Self {
             dispatcher,
@@ -38,6 +41,7 @@ impl Bench {
             services: Mutex::default(),
             base: settings.base.clone(),
             limit: settings.host.shutdown_timeout,
+            runtime: Handle::current(),
         }
     }
 
@@ -131,6 +135,10 @@ impl Workshop for Bench {
             .collect();
         Err(Error::invalid(format!("the hub `{name}`: {}", told.join("; ")))
             .detail("mistakes", mistakes.to_json()))
+    }
+
+    fn runtime(&self) -> Handle {
+        self.runtime.clone()
     }
 
     fn build(&self, settings: HubSettings) -> BoxFuture<'_, Result<HubEntry, Error>> {

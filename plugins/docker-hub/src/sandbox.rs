@@ -65,6 +65,8 @@ impl Sandbox {
 pub(crate) struct Sandboxes {
     host: Host,
     by_container: Mutex<HashMap<String, Arc<Sandbox>>>,
+    /// Those that were let go of and could not be removed, by instance: where they are, and their containers.
+    unremoved: Mutex<HashMap<String, (Arc<Engine>, String)>>,
     /// How often memory ran out in containers that are no boxes yet.
     early_ooms: Mutex<HashMap<String, u64>>,
     /// Rung at each `oom` and `die` of an engine.
@@ -76,6 +78,7 @@ impl Sandboxes {
         Self {
             host,
             by_container: Mutex::default(),
+            unremoved: Mutex::default(),
             early_ooms: Mutex::default(),
             heard: watch::channel(()).0,
         }
@@ -147,16 +150,32 @@ impl Sandboxes {
         drop(sandbox.watch.lock().take().map(AbortOnDropHandle::detach));
     }
 
-    /// Takes a box out and ends it. Dropping the future does not take that back.
-    pub(crate) async fn stop(&self, instance: &str) -> Result<(), DockerError> {
-        let Some(sandbox) = self.of(instance) else {
+    /// Takes a box out and ends it. Dropping the future does not take that back. One that cannot be removed is
+    /// remembered, so that the next attempt does not take it for one that has ended.
+    pub(crate) async fn stop(self: &Arc<Self>, instance: &str) -> Result<(), DockerError> {
+        let sandbox = self.of(instance);
+        let found = match &sandbox {
+            Some(sandbox) => Some((sandbox.engine.clone(), sandbox.container.clone())),
+            None => self.unremoved.lock().get(instance).cloned(),
+        };
+        let Some((engine, container)) = found else {
             // It ended by itself, which is what was wanted.
             return Ok(());
         };
-        self.by_container.lock().remove(&sandbox.container);
+        self.by_container.lock().remove(&container);
+        let (boxes, instance) = (self.clone(), instance.to_owned());
         let removal = tokio::spawn(async move {
-            let removed = remove(&sandbox.engine, &sandbox.container).await;
-            drop(sandbox.watch.lock().take());
+            let removed = remove(&engine, &container).await;
+            if let Some(sandbox) = sandbox {
+                drop(sandbox.watch.lock().take());
+            }
+            let mut unremoved = boxes.unremoved.lock();
+            if removed.is_ok() {
+                unremoved.remove(&instance);
+            } else {
+                unremoved.insert(instance, (engine, container));
+            }
+            drop(unremoved);
             removed
         });
         match removal.await {

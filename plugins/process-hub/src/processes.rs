@@ -102,12 +102,16 @@ impl Processes {
         // Taken out first: an end that was asked for is no loss to tell the host of.
         let process = self.by_instance.lock().remove(id);
         let process = process.ok_or_else(|| ProcessError::Foreign(id.to_owned()))?;
-        process.end();
         if process.stop().await {
-            Ok(())
-        } else {
-            Err(ProcessError::Unkillable(id.to_owned()))
+            return Ok(());
         }
+        // The next attempt has to find it, or it would be taken for one that has ended.
+        self.by_instance.lock().insert(id.to_owned(), process.clone());
+        if process.over().is_some() {
+            self.by_instance.lock().remove(id);
+            return Ok(());
+        }
+        Err(ProcessError::Unkillable(id.to_owned()))
     }
 
     /// Kills a process as an accident would: the host hears of it and replaces it.

@@ -156,12 +156,12 @@ fn check_private(directory: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::MetadataExt;
     let found = fs::symlink_metadata(directory)?;
     let is_private =
-        found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0;
+        found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
     if is_private {
         Ok(())
     } else {
         Err(std::io::Error::other(format!(
-            "{} is not a directory that only we may enter",
+            "{} is not a directory that only we may change",
             directory.display()
         )))
     }

@@ -62,6 +62,8 @@ def main(config, job_pipe, report_pipe):
     report = Report(report_pipe)
     os.mkdir(config["work"], 0o755)
     os.chdir(config["work"])
+    # Only here: what the supervisor imports shall never be a file of the code's.
+    sys.path.insert(0, config["work"])
     sys.stdin, sys.stdout, sys.stderr = prepared
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = prepared
     if "numpy.random" in sys.modules:
@@ -141,7 +143,6 @@ def prepare(config):
     prepared = streams()
     os.environ.clear()
     os.environ.update(config["environment"])
-    sys.path.insert(0, config["work"])
     sys.argv = [""]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = []

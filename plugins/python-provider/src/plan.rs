@@ -247,7 +247,7 @@ fn tighten(table: &mut Table, limits: &Limits, timeout: Option<Span>) -> Result<
         && asked.0 < table.scratch + table.shared_memory + (64 << 20)
     {
         // The scratch counts as memory: a smaller box has a smaller one.
-        table.scratch = asked.0 / 4;
+        table.scratch = (asked.0 / 4).min(table.scratch);
         table.shared_memory = (asked.0 / 16).min(table.shared_memory);
         if asked.0 < 64 << 20 {
             return Err(Error::invalid(

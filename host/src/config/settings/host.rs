@@ -26,6 +26,9 @@ pub struct HostSettings {
     pub autoload: bool,
     /// Listen beyond loopback without keys. Must be said explicitly.
     pub allow_anonymous: bool,
+    /// Let administrators add and remove hubs while the host runs. A hub's settings name programs to start, so whoever
+    /// may do that may run programs as this host's user; and where no keys are configured, everybody may.
+    pub hubs_at_run_time: bool,
     /// The keys that callers may use. Empty: none is wanted.
     pub keys: Vec<KeySettings>,
     /// `Origin`s of browser pages that may call, besides pages from this machine.
@@ -62,6 +65,7 @@ impl Default for HostSettings {
             state_dir: PathBuf::from("state"),
             autoload: false,
             allow_anonymous: false,
+            hubs_at_run_time: false,
             keys: Vec::new(),
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),

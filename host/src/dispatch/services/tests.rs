@@ -121,6 +121,37 @@ async fn what_is_to_be_kept_warm_may_be_said_before_the_hubs_are_known() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_too_many_wishes_to_keep_something_warm_the_oldest_gives_way() {
+    let world = world().await;
+    world.serve();
+    let kind = |number: usize| Requirement {
+        specification: Some(json!({ "image": number })),
+        ..wants()
+    };
+    for number in [0, 0].into_iter().chain(0..super::MOST_KEPT) {
+        world.services.warm(&kind(number));
+    }
+    let is_kept = |kinds: std::ops::Range<usize>| {
+        let kept = world.services.kept.lock();
+        kinds
+            .map(|number| {
+                let wish = world.boxes.pool.warm(&kind(number)).unwrap();
+                kept.iter().any(|known| known.same(&wish))
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        is_kept(0..super::MOST_KEPT),
+        vec![true; super::MOST_KEPT],
+        "the same counts once"
+    );
+    world.services.warm(&kind(super::MOST_KEPT));
+    assert_eq!(world.services.kept.lock().len(), super::MOST_KEPT);
+    assert_eq!(is_kept(0..2), [false, true]);
+    assert_eq!(is_kept(super::MOST_KEPT..super::MOST_KEPT + 1), [true]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_role_the_first_hub_that_starts_resources_is_meant() {
     let world = world().await;
     world.serve();

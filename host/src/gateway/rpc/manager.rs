@@ -52,7 +52,7 @@ pub(super) async fn call(
     params: &Bytes,
 ) -> Result<Value, Error> {
     match verb {
-        "status" => read::<Nothing>(params).map(|Nothing {}| admin.status()),
+        "status" => read::<Nothing>(params).map(|Nothing {}| admin.status(asker)),
         "instances" => read::<Nothing>(params).map(|Nothing {}| admin.instances()),
         "methods" => read::<Nothing>(params).map(|Nothing {}| admin.methods()),
         "plugins" => read::<Nothing>(params).map(|Nothing {}| admin.plugins()),

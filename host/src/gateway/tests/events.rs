@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::support::{ADMIN, Client, Server, eventually, gateway, gateway_with_keys, settings};
+use super::support::{ADMIN, Client, Server, USER, eventually, gateway, gateway_with_keys, settings};
 use crate::config::settings::Limits;
 use crate::pool::events::kind;
 
@@ -140,6 +140,24 @@ async fn where_keys_are_configured_one_is_needed() {
 }
 
 #[tokio::test]
+async fn what_others_allocate_is_told_in_full_to_administrators_only() {
+    let server = gateway_with_keys().await;
+    let mut user = follower(&server, "", &format!("authorization: Bearer {USER}\r\n")).await;
+    let mut admin = follower(&server, "", &format!("authorization: Bearer {ADMIN}\r\n")).await;
+    for (principal, id) in [("other", "alloc-secret"), ("user", "alloc-own")] {
+        let data = json!({ "principal": principal, "allocation": id, "hubs": ["models"] });
+        server.seen.events.emit(kind::ALLOCATION_CREATED, "", None, data);
+    }
+    for client in [&mut user, &mut admin] {
+        assert!(sees(client, "alloc-own").await);
+    }
+    let (user, admin) = (user.take_text(), admin.take_text());
+    assert_eq!(user.matches("event: allocation_created").count(), 2, "{user}");
+    assert!(!user.contains("alloc-secret"), "{user}");
+    assert!(admin.contains("alloc-secret"), "{admin}");
+}
+
+#[tokio::test]
 async fn a_follower_that_goes_away_leaves_nothing() {
     let server = gateway().await;
     let client = follower(&server, "", "").await;
@@ -159,5 +177,22 @@ async fn a_host_that_stops_does_not_wait_for_followers() {
         rest.ends_with("0\r\n\r\n"),
         "it ends as a whole answer does: {rest:?}"
     );
+    assert_eq!(server.stopped().await, 0);
+}
+
+#[tokio::test]
+async fn a_host_that_stops_does_not_wait_until_nothing_happens() {
+    let server = gateway().await;
+    let mut client = follower(&server, "", "").await;
+    let events = server.seen.events.clone();
+    let noise = tokio::spawn(async move {
+        loop {
+            events.emit(kind::HUB_STARTED, "a", None, Value::Null);
+            tokio::task::yield_now().await;
+        }
+    });
+    server.tell_to_stop();
+    client.rest().await;
+    noise.abort();
     assert_eq!(server.stopped().await, 0);
 }

@@ -223,7 +223,7 @@ impl Admin for Fake {
     fn unready(&self) -> Vec<String> {
         self.0.unready.lock().clone()
     }
-    fn status(&self) -> Value {
+    fn status(&self, _: &Asker) -> Value {
         json!({ "fleet": "well" })
     }
     fn instances(&self) -> Value {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::record::{Allocation, Shared};
+use super::record::{Allocation, Shared, conceal};
 use super::take::Taker;
 use super::want::{AllocateParams, Want};
 use super::{DEFAULT_TTL, DEFAULT_WAIT, LONGEST_TTL, LONGEST_WAIT, MOST_EACH, MOST_RESOURCES};
@@ -179,13 +179,13 @@ impl Allocations {
         }
         let own = |allocation: &&Shared| allocation.principal == principal;
         let has = book.current.values().filter(own).count();
-        let coming = book.coming.entry(principal.to_owned()).or_default();
-        if has + *coming >= MOST_EACH {
+        let coming = book.coming.get(principal).copied().unwrap_or_default();
+        if has + coming >= MOST_EACH {
             let message = format!("`{principal}` has {MOST_EACH} allocations, as many as it may");
             return Err(Error::new(ErrorCode::RATE_LIMIT, Fault::Client, message)
                 .hint("release one: `gleitzeit allocations` lists them"));
         }
-        *coming += 1;
+        book.coming.insert(principal.to_owned(), coming + 1);
         Ok(Coming {
             book: &self.book,
             principal,
@@ -266,16 +266,29 @@ impl Allocations {
         self.shown(|allocation| who.admin || allocation.principal == *who.principal)
     }
 
-    /// All of them, for status.
-    pub fn all(&self) -> Value {
-        self.shown(|_| true)
+    /// All of them, for status: of those that are somebody else's, whoever is no administrator sees neither where the
+    /// resources are nor what their hubs say of them.
+    pub fn all(&self, principal: &str, admin: bool) -> Value {
+        let now = self.clock.now();
+        let show = |allocation: &Shared| {
+            let mut shown = allocation.to_json(now);
+            if !admin && allocation.principal != principal {
+                conceal(&mut shown);
+            }
+            shown
+        };
+        self.current().iter().map(show).collect()
     }
 
     fn shown(&self, which: impl Fn(&Allocation) -> bool) -> Value {
         let now = self.clock.now();
-        let current: Vec<_> = self.book.lock().current.values().cloned().collect();
+        let current = self.current();
         let shown = current.iter().filter(|allocation| which(allocation));
         shown.map(|allocation| allocation.to_json(now)).collect()
+    }
+
+    fn current(&self) -> Vec<Shared> {
+        self.book.lock().current.values().cloned().collect()
     }
 
     /// What was allocated since the host began.

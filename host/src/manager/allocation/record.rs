@@ -190,6 +190,16 @@ impl Resource {
     }
 }
 
+/// Takes out what only its owner and administrators may know of an allocation: where its resources are, and what their
+/// hubs say of them.
+pub(super) fn conceal(shown: &mut Value) {
+    let resources = shown["resources"].as_array_mut();
+    for resource in resources.into_iter().flatten().filter_map(Value::as_object_mut) {
+        resource.remove("url");
+        resource.remove("metadata");
+    }
+}
+
 /// From something taken to something kept.
 fn settle(taken: Taken) -> Option<(Resource, Grip)> {
     let warm = taken.is_warm();

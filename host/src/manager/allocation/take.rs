@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use plugin_api::contract::outcome::Outcome;
 use plugin_api::{Context, Error, ErrorCode, Fault, Retry};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -70,7 +69,7 @@ impl Drop for Taken {
         if let Some(lease) = self.lease.take() {
             match self.warm {
                 // Nobody has used it, so it is as good as before.
-                true => lease.finish(Outcome::Success),
+                true => lease.unused(),
                 false => drop(lease.hold()),
             }
         }

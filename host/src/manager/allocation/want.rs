@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use plugin_api::contract::requirement::{Priority, Requirement, Strategy};
+use plugin_api::manifest::HubManifest;
 use plugin_api::{Error, ErrorCode, Fault};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -53,7 +54,7 @@ pub struct Wanted {
     pub strategy: Option<Strategy>,
     /// Wants with equal keys get the same instance under `hash_based`.
     pub affinity_key: Option<String>,
-    /// Nobody else uses it meanwhile: it is waited for until it is idle.
+    /// Nobody else uses it meanwhile: it is waited for until it is idle. For administrators.
     pub exclusive: bool,
     /// A resource of the hub's warm pool that was started by exactly this. For administrators.
     pub specification: Option<Value>,
@@ -93,7 +94,13 @@ impl Want {
         if wanted.specification.is_some() && !who.admin {
             return Err(needs_admin("an allocation with a `specification`"));
         }
-        let pools = pools(manager, &wanted)?;
+        if wanted.exclusive && !who.admin {
+            return Err(needs_admin("an `exclusive` allocation"));
+        }
+        let mut pools = pools(manager, &wanted)?;
+        if wanted.exclusive && wanted.specification.is_none() {
+            pools = without_engines(manager, pools)?;
+        }
         let strategy = wanted
             .strategy
             .or_else(|| wanted.exclusive.then_some(Strategy::LeastLoaded));
@@ -124,6 +131,38 @@ impl Want {
         error.message = format!("resource {}: {}", self.index + 1, error.message);
         error.detail("resource", self.index)
     }
+}
+
+/// Whoever had an engine alone would keep everybody from starting anything on it.
+fn without_engines(manager: &Manager, pools: Vec<Pool>) -> Result<Vec<Pool>, Error> {
+    let hubs = manager.hubs();
+    let is_engine = |pool: &Pool| {
+        let hub = hubs.iter().find(|hub| hub.name == pool.name());
+        hub.is_some_and(|hub| starts_workloads(hub.driver.manifest()))
+    };
+    let (engines, others): (Vec<_>, Vec<_>) = pools.into_iter().partition(is_engine);
+    match (others.is_empty(), engines.first()) {
+        (true, Some(engine)) => {
+            let message = format!(
+                "the instances of the hub `{}` are what it starts things on, and nobody may have one exclusively",
+                engine.name()
+            );
+            Err(Error::invalid(message).hint(
+                "leave out `exclusive`, or say by a `specification` what is to be started for you alone",
+            ))
+        }
+        _ => Ok(others),
+    }
+}
+
+/// Whether a hub's instances are engines, on which it starts workloads for others: programs, which have to be named. A
+/// hub that starts servers of its own kind can do without.
+fn starts_workloads(manifest: &HubManifest) -> bool {
+    let required = manifest
+        .start
+        .as_ref()
+        .and_then(|start| start["required"].as_array());
+    required.is_some_and(|names| names.iter().any(|name| name == "command"))
 }
 
 fn pools(manager: &Manager, wanted: &Wanted) -> Result<Vec<Pool>, Error> {

@@ -3,7 +3,7 @@
 use plugin_api::ErrorCode;
 use serde_json::{Value, json};
 
-use super::fixture::{Fleet, admin, fleet, hub, models_and_boxes, user};
+use super::fixture::{Fleet, admin, fleet, hub, models_and_boxes, trusted, user};
 use crate::pool::testing::{idle, pass};
 
 #[tokio::test(start_paused = true)]
@@ -35,8 +35,24 @@ async fn it_says_what_was_given_and_until_when_but_no_secrets() {
     assert_eq!(resource["url"], "http://gpu1");
     assert_eq!(allocated["expires_in_ms"], 90_000);
     assert_eq!(allocated["principal"], "alice");
-    let status = fleet.manager.status();
+    let status = fleet.manager.status("alice", false);
     assert_eq!(status["allocations"][0]["allocation"], allocated["allocation"]);
+    for (who, admin, sees) in [
+        ("alice", false, true),
+        ("root", true, true),
+        ("bob", false, false),
+    ] {
+        let status = fleet.manager.status(who, admin);
+        let shown = &status["allocations"][0];
+        assert_eq!(
+            shown["principal"], "alice",
+            "{who}: that it is there everybody may know"
+        );
+        let resource = shown["resources"][0].as_object().unwrap();
+        for key in ["url", "metadata"] {
+            assert_eq!(resource.contains_key(key), sees, "{who}: {key}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +150,7 @@ async fn an_exclusive_one_waits_for_the_others_and_keeps_them_away() {
     let waiting = tokio::spawn(async move {
         let params = json!({ "resources": wanted, "timeout": "1m" }).to_string();
         manager
-            .manage("allocate", params.as_bytes(), &user("alice"))
+            .manage("allocate", params.as_bytes(), &trusted("alice"))
             .await
     });
     pass(5.0).await;
@@ -169,7 +185,10 @@ async fn an_exclusive_one_that_waits_in_vain_leaves_everything_as_it_was() {
     let fleet = fleet([hub("models", "llm-server", 4, &["gpu1"])]).await;
     let busy = fleet.request("models", "gpu1").unwrap();
     let params = json!({ "resources": [{ "hub": "models", "exclusive": true }], "timeout": 2 });
-    let error = fleet.call(&user("alice"), "allocate", params).await.unwrap_err();
+    let error = fleet
+        .call(&trusted("alice"), "allocate", params)
+        .await
+        .unwrap_err();
     assert_eq!(error.message, "resource 1: it did not become free in time");
     let status = fleet.instance("gpu1");
     assert_eq!(
@@ -178,6 +197,40 @@ async fn an_exclusive_one_that_waits_in_vain_leaves_everything_as_it_was() {
     );
     drop(busy);
     assert_eq!(fleet.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exclusive_one_is_for_administrators() {
+    let fleet = models_and_boxes().await;
+    let params = json!({ "resources": [{ "hub": "models", "exclusive": true }], "timeout": 0 });
+    let error = fleet.call(&user("bob"), "allocate", params).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::FORBIDDEN);
+    assert!(error.message.contains("`exclusive`"), "{error}");
+    assert_eq!(fleet.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_things_are_started_on_nobody_has_exclusively() {
+    let starts = |required: Value| json!({ "type": "object", "required": required });
+    let fleet = fleet([
+        hub("boxes", "container", 1, &["engine"])
+            .hub(|hub| hub.manifest.start = Some(starts(json!(["command"])))),
+        hub("models", "llm-server", 1, &["gpu1"]).hub(|hub| hub.manifest.start = Some(starts(json!([])))),
+    ])
+    .await;
+    for wanted in [
+        json!({ "hub": "boxes", "exclusive": true }),
+        json!({ "instance": "engine", "exclusive": true }),
+    ] {
+        let error = fleet.allocate(json!([wanted])).await.unwrap_err();
+        assert!(error.message.contains("starts things on"), "{error}");
+    }
+    Fleet::given(
+        fleet
+            .allocate(json!([{ "hub": "models", "exclusive": true }]))
+            .await,
+    );
+    Fleet::given(fleet.allocate(json!([{ "hub": "boxes" }])).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +270,7 @@ async fn a_caller_that_goes_away_while_it_waits_leaves_nothing_behind() {
     let waiting = tokio::spawn(async move {
         let params = json!({ "resources": [{ "hub": "models", "exclusive": true }] }).to_string();
         manager
-            .manage("allocate", params.as_bytes(), &user("alice"))
+            .manage("allocate", params.as_bytes(), &trusted("alice"))
             .await
     });
     pass(1.0).await;
@@ -351,7 +404,14 @@ async fn what_makes_no_sense_is_refused_with_the_reason() {
 async fn what_starts_something_is_for_administrators() {
     let fleet = models_and_boxes().await;
     let wanted = json!([{ "hub": "boxes", "specification": { "command": ["sh"] } }]);
-    let error = fleet.allocate(wanted).await.unwrap_err();
+    let error = fleet
+        .call(
+            &user("alice"),
+            "allocate",
+            json!({ "resources": wanted, "timeout": 0 }),
+        )
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::FORBIDDEN);
     for verb in ["add_hub", "remove_hub", "scale"] {
         let error = fleet.call(&user("alice"), verb, json!({})).await.unwrap_err();

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::fixture::{Fleet, fleet, hub, user};
+use super::fixture::{Fleet, fleet, hub, trusted, user};
 use crate::pool::testing::pass;
 
 /// Allocates, keeps it for a moment, and gives it back.
 async fn use_once(fleet: &Fleet, who: &str, resources: Value, ttl: f64) -> Result<(), plugin_api::Error> {
-    let who = user(who);
+    let who = trusted(who);
     let params = json!({ "resources": resources, "timeout": 300, "ttl": 600 });
     let allocated = fleet.call(&who, "allocate", params).await?;
     pass(ttl).await;
@@ -60,7 +60,7 @@ async fn exclusive_ones_never_overlap() {
     let users: Vec<String> = (0..12).map(|number| format!("user{number}")).collect();
     let held = std::sync::Mutex::new(std::collections::BTreeSet::new());
     let all = users.iter().map(async |name| {
-        let who = user(name);
+        let who = trusted(name);
         let params = json!({ "resources": [{ "hub": "models", "exclusive": true }], "timeout": 300 });
         let (id, instances) = Fleet::given(fleet.call(&who, "allocate", params).await);
         assert!(

@@ -37,6 +37,10 @@ impl Workshop for FakeWorkshop {
         Ok(HubSettings::new(name, plugin.unwrap_or("container")))
     }
 
+    fn runtime(&self) -> tokio::runtime::Handle {
+        tokio::runtime::Handle::current()
+    }
+
     fn build(&self, settings: HubSettings) -> BoxFuture<'_, Result<HubEntry, Error>> {
         Box::pin(async move {
             if settings.plugin == "broken" {
@@ -76,6 +80,7 @@ async fn employed() -> (Fleet, Arc<FakeWorkshop>) {
         published: Mutex::default(),
     });
     let shared: Arc<dyn Workshop> = workshop.clone();
+    fleet.manager.allow_hub_changes(true);
     fleet.manager.employ(Arc::downgrade(&shared));
     let pool = fleet.manager.hub("boxes").unwrap().pool.clone();
     let driver: Arc<dyn ProviderDriver> = Arc::new(provider::Runner::default());
@@ -107,6 +112,25 @@ async fn a_hub_is_added_and_its_instances_are_used() {
     assert_eq!(instances, ["new1"]);
     assert_eq!(fleet.happened("hub_added").len(), 1);
     assert_eq!(*workshop.served.lock(), ["more"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hubs_are_not_changed_unless_the_operator_allows_it() {
+    let (fleet, workshop) = employed().await;
+    fleet.manager.allow_hub_changes(false);
+    for (verb, params) in [
+        ("add_hub", json!({ "hub": "more", "plugin": "storage" })),
+        ("remove_hub", json!({ "hub": "boxes", "force": true })),
+    ] {
+        let error = fleet.call(&admin(), verb, params).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::FORBIDDEN, "{verb}");
+        assert!(
+            format!("{error:?}").contains("hubs_at_run_time = true"),
+            "{error:?}"
+        );
+    }
+    assert_eq!(fleet.manager.hubs().len(), 1);
+    assert!(workshop.served.lock().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -135,7 +135,7 @@ async fn a_follower_of_events_may_call_the_manager() {
                 continue;
             };
             manager.totals();
-            manager.status();
+            manager.status("root", true);
             if event.kind == "allocation_created" {
                 let params = json!({ "allocation": event.data["allocation"] }).to_string();
                 manager

@@ -22,6 +22,8 @@ pub(in crate::pool) struct Held {
     limit: u32,
     /// It was ready when the request came.
     hit: bool,
+    /// Whose it was, and how often it had been used, before the request had it.
+    before: Option<(Option<Arc<str>>, u32)>,
 }
 
 impl Held {
@@ -31,7 +33,16 @@ impl Held {
             principal: want.principal.clone(),
             limit: want.uses,
             hit,
+            before: None,
         })
+    }
+
+    /// The request had no use of it: it is whose it was before, and not used once more.
+    pub(in crate::pool) fn ungrant(&mut self) {
+        if let Some((owner, uses)) = self.before.take() {
+            self.resource.owner = owner;
+            self.resource.uses = uses;
+        }
     }
 
     /// How often it has been used, this time included.
@@ -45,6 +56,7 @@ impl Core {
     pub(in crate::pool) fn granted_warm(self: &Arc<Self>, held: &mut Held) {
         let resource = &mut held.resource;
         let fresh = resource.owner.is_none();
+        held.before = Some((resource.owner.clone(), resource.uses));
         resource.owner = Some(held.principal.clone());
         resource.uses += 1;
         self.warm.counters.granted(&resource.specification, held.hit);

@@ -49,7 +49,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// Names of containers, directories and marks: short, and never guessed.
+/// Names of containers, directories and marks: short, and hardly ever the same twice. No secrets: they can be guessed.
 pub(crate) fn random_name() -> String {
     let mut name = format!("{:010x}", fastrand::u64(..));
     name.truncate(10);

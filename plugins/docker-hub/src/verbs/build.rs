@@ -19,6 +19,7 @@ use super::images::{checked, split};
 use super::tree;
 use crate::DockerError;
 use crate::image;
+use crate::sandbox::admit::is_name;
 
 /// Pieces of an archive on their way to the engine.
 type Archive = mpsc::Receiver<std::io::Result<Bytes>>;
@@ -26,6 +27,10 @@ type Archive = mpsc::Receiver<std::io::Result<Bytes>>;
 pub(super) async fn build(mut call: Call<'_>) -> Result<Value, Error> {
     let build: Build = call.read()?;
     checked(&build.name)?;
+    if !is_name(&build.network) || build.network == "host" {
+        let message = format!("`{}` is no network for the steps of a build", build.network);
+        return Err(DockerError::Refused(message).into());
+    }
     let context = match (&build.directory, &build.tar, &build.dockerfile) {
         (Some(directory), None, None) => tree::pack(PathBuf::from(directory))?,
         (None, Some(tar), None) => whole(decode(tar)?),

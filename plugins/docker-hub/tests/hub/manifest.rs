@@ -65,6 +65,15 @@ fn every_verb_is_described_as_it_is_read() {
     }
 }
 
+/// Any key may call a verb that only reads. Variables, output and files of containers are nobody's but an administrator's.
+#[test]
+fn what_shows_the_inside_of_containers_is_for_administrators() {
+    let verbs = manifest().verbs;
+    for verb in ["inspect", "logs", "exec", "copy-out"] {
+        assert!(!verbs[verb].read_only, "{verb}");
+    }
+}
+
 #[test]
 fn a_workload_with_everything_in_it_is_what_the_schema_of_start_says() {
     let workload = Workload {

@@ -151,7 +151,7 @@ async fn without_a_box_only_where_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn a_directory_that_others_may_enter_is_not_used() {
+async fn a_directory_that_others_may_change_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(
         directory.path(),
@@ -166,7 +166,7 @@ async fn a_directory_that_others_may_enter_is_not_used() {
     let mut workload = listener();
     workload.isolation = Isolation::None;
     let error = start(&hub, &workload).await.unwrap_err();
-    assert!(error.message.contains("only we may enter"), "{error}");
+    assert!(error.message.contains("only we may change"), "{error}");
 }
 
 #[tokio::test]

@@ -77,6 +77,17 @@ async fn each_level_asks_for_the_box_that_it_promises() {
 }
 
 #[tokio::test]
+async fn a_box_with_less_memory_never_has_a_larger_directory() {
+    let config = json!({ "sandboxed": { "scratch": "8MiB", "shared_memory": "1MiB" } });
+    let boxed = Boxed::with(config, json!({}));
+    let params = json!({ "code": "1", "limits": { "memory": "70MiB" } });
+    boxed.call("python/execute", params).await.unwrap();
+    let found = workloads(boxed.host());
+    assert_eq!(found[0].limits.memory_bytes, Some(70 << 20));
+    assert_eq!(found[0].scratch[0].bytes, 8 << 20);
+}
+
+#[tokio::test]
 async fn a_request_tightens_and_never_loosens() {
     let boxed = Boxed::new();
     let params = json!({ "code": "1", "limits": { "memory": "256MiB", "processes": 8 }, "cpu_limit": 0.25 });

@@ -86,15 +86,15 @@ pub(crate) fn descendants(pid: u32) -> HashSet<Process> {
     found
 }
 
-/// Directories of control groups whose name holds a host's process number.
+/// Directories of control groups that a host's process made: its number is in their names.
 pub(crate) fn control_groups(pid: u32) -> Vec<String> {
     let output = std::process::Command::new("find")
         .args([
             "/sys/fs/cgroup",
             "-type",
             "d",
-            "-name",
-            &format!("*gleitzeit*{pid}*"),
+            "-path",
+            &format!("*/gleitzeit/*.{pid}.*"),
         ])
         .output()
         .unwrap();

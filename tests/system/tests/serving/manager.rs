@@ -22,7 +22,8 @@ async fn echo_server() -> (tokio::net::TcpListener, String) {
 /// Two hubs of different kinds with one instance each, which takes one request at a time.
 async fn two_kinds(model: &FakeOllama, echo: &str) -> Host {
     let host = host(&format!(
-        "[hubs.models]\nplugin = \"ollama-hub\"\nmax_concurrent = 1\nconfig = {{ auto_discover = false }}\n\
+        "[host]\nhubs_at_run_time = true\n\
+         [hubs.models]\nplugin = \"ollama-hub\"\nmax_concurrent = 1\nconfig = {{ auto_discover = false }}\n\
          instances = [{{ url = \"{}\" }}]\n\
          [hubs.boxes]\nplugin = \"zoo-good\"\nmax_concurrent = 1\ninstances = [{{ url = \"{echo}\" }}]\n\
          [providers.llm]\nplugin = \"llm-provider\"\nhubs = [\"models\"]\n",

@@ -36,6 +36,24 @@ async fn whoever_used_one_gets_it_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_only_offered_is_whose_it_was_before() {
+    let warm = warm(settings(0, 8)).await;
+    let offered = warm.lease("a", "x").await;
+    let fresh = id(&offered);
+    offered.unused();
+    idle().await;
+    let taken = warm.at_once("b", "x").unwrap();
+    assert_eq!((id(&taken), taken.uses()), (fresh.clone(), 1));
+    taken.finish(Outcome::Success);
+    idle().await;
+    warm.at_once("b", "x").unwrap().unused();
+    idle().await;
+    assert_eq!(warm.at_once("a", "x").unwrap_err(), Refusal::AllBusy);
+    let again = warm.at_once("b", "x").unwrap();
+    assert_eq!((id(&again), again.uses()), (fresh, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_one_has_used_nobody_else_gets() {
     let warm = warm(settings(0, 8)).await;
     let first = warm.lease("a", "x").await;
