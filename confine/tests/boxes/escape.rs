@@ -271,7 +271,7 @@ fn what_is_wrong_with_a_workload_is_told_and_nothing_runs() {
         (|workload| workload.syscalls = Syscalls::Unfiltered, "unfiltered"),
         (
             |workload| workload.readable = [("/".to_owned(), "/all".to_owned())].into(),
-            "whole machine",
+            "belongs to the machine",
         ),
         (
             |workload| workload.working_directory = Some("/proc/nowhere".to_owned()),

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+mod readable;
+pub use readable::may_be_readable;
+
 /// The variable that tells the process where its control channel is.
 pub const CONTROL_VARIABLE: &str = "GLEITZEIT_CONTROL";
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub transport: Transport,
     /// Where the directories of control channels are; below XDG_RUNTIME_DIR or /run unless set.
     pub state_dir: Option<PathBuf>,
+    /// Whether callers of verbs may name paths of the host's machine: a directory or file to build from, paths that a container may read.
+    pub host_paths: bool,
     /// What a workload may use up where it does not say itself.
     pub limits: Limits,
     /// How long a box may live, whatever it does; a workload may say less.
@@ -50,6 +52,7 @@ impl Default for Config {
             registries: BTreeMap::new(),
             transport: Transport::default(),
             state_dir: None,
+            host_paths: false,
             limits: Limits::default(),
             max_lifetime: seconds(24 * 60 * 60),
             ready_timeout: seconds(30),

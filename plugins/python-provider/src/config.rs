@@ -151,8 +151,8 @@ pub struct SessionSettings {
 impl Default for SessionSettings {
     fn default() -> Self {
         Self {
-            max: 16,
-            per_caller: 4,
+            max: 6,
+            per_caller: 2,
             idle_timeout: Span(Duration::from_secs(600)),
         }
     }

@@ -169,6 +169,46 @@ impl Report {
         }
     }
 
+    /// Bytes of JSON, nearly, of files and pictures, and of output and result.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        let files = self
+            .files
+            .iter()
+            .map(|file| file.base64.len() + escaped(&file.name));
+        let images = self.images.iter().flatten().map(|image| image.base64.len());
+        let texts = [
+            &self.stdout,
+            &self.stderr,
+            &self.stdout_base64,
+            &self.stderr_base64,
+        ];
+        let output: usize = texts.into_iter().flatten().map(|text| escaped(text)).sum();
+        let result = self.result.as_ref().map_or(0, |result| result.get().len());
+        (files.chain(images).sum(), output + result)
+    }
+
+    /// Without files and pictures, for which there is no room.
+    pub(crate) fn leave_out_artefacts(&mut self) {
+        let parts = &mut self.truncated.parts;
+        parts.files |= !self.files.is_empty();
+        parts.images |= self.images.as_ref().is_some_and(|images| !images.is_empty());
+        self.files = Vec::new();
+        self.images = self.images.take().map(|_| Vec::new());
+    }
+
+    /// Without output and result, for which there is no room.
+    pub(crate) fn leave_out_output(&mut self) {
+        let empties =
+            |text: &mut Option<String>| text.replace(String::new()).is_some_and(|text| !text.is_empty());
+        self.truncated.parts.stdout |= empties(&mut self.stdout);
+        self.truncated.parts.stderr |= empties(&mut self.stderr);
+        (self.stdout_base64, self.stderr_base64) = (None, None);
+        if self.result.take().is_some() {
+            self.truncated.result = true;
+            self.result_error = Some("there was no room for the result in the batch".into());
+        }
+    }
+
     /// As the last item of a stream: without what has been said.
     pub(crate) fn streamed(mut self) -> Self {
         self.done = Some(true);
@@ -226,6 +266,16 @@ fn json(bytes: &[u8]) -> Result<Box<RawValue>, &'static str> {
         }
     }
     serde_json::from_slice(bytes).map_err(|_| "the result is not JSON")
+}
+
+/// How long a text is in JSON.
+fn escaped(text: &str) -> usize {
+    let length = |byte| match byte {
+        b'"' | b'\\' | b'\n' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(length).sum()
 }
 
 /// Turns pieces of output into text without tearing characters apart.

@@ -12,6 +12,9 @@ use crate::config::SessionSettings;
 use crate::profile::Profile;
 use crate::run::Held;
 
+/// How soon it is noticed that the box of an idle session is gone.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// All sessions.
 #[derive(Debug)]
 pub(crate) struct Sessions {
@@ -124,7 +127,9 @@ impl Sessions {
     /// # Errors
     /// There is none, or it is being used.
     pub(crate) fn turn(self: &Arc<Self>, id: &str, caller: &str) -> Result<Turn, Error> {
-        let session = self.open().get(id).cloned();
+        // Kept until the turn is taken: whoever looks at an idle box holds it too, so that nobody finds it busy for that.
+        let open = self.open();
+        let session = open.get(id).cloned();
         // Another caller's is not even told of.
         let session = session
             .filter(|session| session.caller == caller)
@@ -147,20 +152,27 @@ impl Sessions {
         })
     }
 
-    /// Waits until a session has been idle for too long, and takes its turn to close it. `None` where it is over already.
+    /// Whether the session is idle, and its box gone.
+    fn is_lost(&self, session: &Session) -> bool {
+        let _open = self.open();
+        let held = session.held.try_lock();
+        held.is_ok_and(|mut held| held.as_mut().is_some_and(|held| held.connection.has_ended()))
+    }
+
+    /// Waits until a session has been idle for too long or its box is gone, and takes its turn to close it. `None` where it is over already.
     pub(crate) async fn idle(self: Arc<Self>, id: String) -> Option<Turn> {
         loop {
             let session = self.open().get(&id).cloned()?;
             let until = *session.used.lock().unwrap_or_else(PoisonError::into_inner) + session.idle;
-            if until <= Instant::now() {
+            if until <= Instant::now() || self.is_lost(&session) {
                 match self.turn(&id, &session.caller) {
                     Ok(turn) => return Some(turn),
-                    // In use: looked at again when it could be idle for long enough at the earliest.
-                    Err(_) => tokio::time::sleep(session.idle).await,
+                    // In use: looked at again later.
+                    Err(_) => tokio::time::sleep(session.idle.min(LOOK)).await,
                 }
             } else {
                 drop(session);
-                tokio::time::sleep_until(until).await;
+                tokio::time::sleep_until(until.min(Instant::now() + LOOK)).await;
             }
         }
     }

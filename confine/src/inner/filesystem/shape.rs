@@ -1,14 +1,10 @@
 //! Whether the paths a workload names can be what it says.
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use plugin_api::contract::workload::Workload;
+use plugin_api::contract::workload::{Workload, may_be_readable};
 
 use crate::Refusal;
-
-/// Paths of the machine that lead to all of it, or to its devices, or to the kernel.
-const NEVER_SHOWN: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// Places of the box that are made by us.
 const OURS: [&str; 4] = ["/proc", "/dev", "/sys", "/run/gleitzeit"];
@@ -17,15 +13,8 @@ const OURS: [&str; 4] = ["/proc", "/dev", "/sys", "/run/gleitzeit"];
 pub(super) fn readable(workload: &Workload) -> Result<Vec<(PathBuf, PathBuf)>, Refusal> {
     let refused = |path: &str, why: &str| Refusal::workload(format!("readable path `{path}`"), why);
     let pairs = workload.readable.iter().map(|(source, target)| {
-        let real = fs::canonicalize(source).map_err(|error| {
-            refused(source, &error.to_string()).mend("name a path of this machine that is there")
-        })?;
-        if real == Path::new("/") || NEVER_SHOWN.iter().any(|root| real.starts_with(root)) {
-            return Err(refused(
-                source,
-                "it leads to the whole machine, its devices or its kernel",
-            ));
-        }
+        let real = may_be_readable(Path::new(source))
+            .map_err(|error| refused(source, &error.message).mend(error.hint.unwrap_or_default()))?;
         let target = place(target).map_err(|why| refused(source, why))?;
         Ok((real, target))
     });

@@ -1,12 +1,13 @@
 //! Which workloads are taken at all: what is refused here no engine could make good.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
-use plugin_api::contract::workload::{CONTROL_VARIABLE, Isolation, Network, Workload};
+use plugin_api::contract::workload::{CONTROL_VARIABLE, Isolation, Network, Workload, may_be_readable};
 
 use super::directory::INSIDE;
 use super::seccomp;
+use crate::config::Config;
 use crate::error::DockerError;
 
 /// What a workload may keep of root's rights: those that reach nothing outside its box.
@@ -22,18 +23,6 @@ const CAPABILITIES: [&str; 11] = [
     "SETPCAP",
     "SETUID",
     "SYS_CHROOT",
-];
-
-/// Places of this machine that no box may look into: with them come the engine's socket, devices or secrets of others.
-const NOT_READABLE: [&str; 8] = [
-    "/proc",
-    "/sys",
-    "/dev",
-    "/run",
-    "/var/run",
-    "/boot",
-    "/root",
-    "/var/lib/docker",
 ];
 
 pub(super) fn refused<T>(reason: impl Into<String>) -> Result<T, DockerError> {
@@ -119,26 +108,19 @@ pub(crate) fn check(workload: &Workload) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// Whether a path of this machine may be read in a box.
-pub(crate) fn readable(source: &Path) -> Result<(), DockerError> {
-    let no = |why: &str| refused(format!("`{}` cannot be read in a box: {why}", source.display()));
-    let Ok(real) = std::fs::canonicalize(source) else {
-        return no("it is not there");
-    };
-    if !source.is_absolute() || real == Path::new("/") {
-        return no("it is not a path below the root");
+/// The real path of one of this machine that may be read in a box.
+pub(crate) fn readable(source: &Path) -> Result<PathBuf, DockerError> {
+    may_be_readable(source).map_err(|error| DockerError::Refused(error.message))
+}
+
+/// Whether the caller of a verb may name this path of the host's machine: never, unless the operator wants it.
+pub(crate) fn host_path(config: &Config, path: &str) -> Result<PathBuf, DockerError> {
+    if !config.host_paths {
+        return refused(format!(
+            "`{path}` is of the host's machine, and this hub's verbs take no such paths unless `host_paths = true` is set"
+        ));
     }
-    if !(real.is_dir() || real.is_file()) {
-        return no("it is neither a file nor a directory");
-    }
-    let hidden = NOT_READABLE.map(|place| std::fs::canonicalize(place).unwrap_or_else(|_| place.into()));
-    if hidden
-        .iter()
-        .any(|place| real.starts_with(place) || place.starts_with(&real))
-    {
-        return no("it holds, or is part of, what belongs to the machine");
-    }
-    Ok(())
+    readable(Path::new(path))
 }
 
 pub(crate) fn is_plain(path: &str) -> bool {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bollard::models::{
     ContainerCreateBody, DeviceRequest, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
-    HostConfigLogConfig, ImageConfig, Mount, MountType, ResourcesUlimits,
+    HostConfigLogConfig, ImageConfig, Mount, MountBindOptions, MountType, ResourcesUlimits,
 };
 use plugin_api::contract::workload::{CONTROL_STDIO, CONTROL_VARIABLE, Network, Workload};
 
@@ -227,6 +227,11 @@ fn mounts(workload: &Workload, here: &Circumstances<'_>) -> Result<Vec<Mount>, D
         source: Some(source.display().to_string()),
         target: Some(target.to_owned()),
         read_only: Some(read_only),
+        // What is mounted below it would stay writable on engines before 25.0.
+        bind_options: read_only.then(|| MountBindOptions {
+            non_recursive: Some(true),
+            ..MountBindOptions::default()
+        }),
         ..Mount::default()
     };
     let mut mounts = Vec::new();
@@ -234,8 +239,7 @@ fn mounts(workload: &Workload, here: &Circumstances<'_>) -> Result<Vec<Mount>, D
         mounts.push(bind(directory, INSIDE, false));
     }
     for (source, target) in &workload.readable {
-        readable(Path::new(source))?;
-        mounts.push(bind(Path::new(source), target, true));
+        mounts.push(bind(&readable(Path::new(source))?, target, true));
     }
     Ok(mounts)
 }

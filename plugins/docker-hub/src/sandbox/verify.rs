@@ -64,7 +64,8 @@ fn plain(field: &str, value: &Value) -> Value {
                     mount["Type"],
                     mount["Source"],
                     mount["Target"],
-                    mount["ReadOnly"] == true
+                    mount["ReadOnly"] == true,
+                    mount["BindOptions"]["NonRecursive"] == true
                 ])
             };
             sorted(items.iter().map(of).collect())

@@ -19,7 +19,7 @@ use super::images::{checked, split};
 use super::tree;
 use crate::DockerError;
 use crate::image;
-use crate::sandbox::admit::is_name;
+use crate::sandbox::admit::{host_path, is_name};
 
 /// Pieces of an archive on their way to the engine.
 type Archive = mpsc::Receiver<std::io::Result<Bytes>>;
@@ -32,7 +32,7 @@ pub(super) async fn build(mut call: Call<'_>) -> Result<Value, Error> {
         return Err(DockerError::Refused(message).into());
     }
     let context = match (&build.directory, &build.tar, &build.dockerfile) {
-        (Some(directory), None, None) => tree::pack(PathBuf::from(directory))?,
+        (Some(directory), None, None) => tree::pack(host_path(call.hub.config(), directory)?)?,
         (None, Some(tar), None) => whole(decode(tar)?),
         (None, None, Some(text)) => whole(tree::only(&build.file, text)?),
         _ => return Err(Error::invalid("give one of `directory`, `tar` and `dockerfile`")),
@@ -74,7 +74,7 @@ pub(super) async fn import(mut call: Call<'_>) -> Result<Value, Error> {
     } = call.read()?;
     checked(&name)?;
     let content = match (file, tar) {
-        (Some(file), None) => read(PathBuf::from(file)).await?,
+        (Some(file), None) => read(host_path(call.hub.config(), &file)?).await?,
         (None, Some(tar)) => whole(decode(&tar)?),
         _ => return Err(Error::invalid("give one of `file` and `tar`")),
     };

@@ -1,12 +1,11 @@
 //! Verbs that make containers: `create` for the operator to keep, `run` for one command.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType, PortBinding,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions,
@@ -20,9 +19,10 @@ use super::Call;
 use super::arguments::{Create, Run};
 use super::inside::Output;
 use super::lifecycle::exit_code;
+use crate::config::Config;
 use crate::error::DockerError;
 use crate::image;
-use crate::sandbox::admit::{is_name, is_plain, readable};
+use crate::sandbox::admit::{host_path, is_name, is_plain};
 use crate::sandbox::owner::{self, CREATED, DEADLINE, KIND};
 use crate::sandbox::unfinished::Unfinished;
 use crate::sandbox::unfinished::random_name;
@@ -164,14 +164,14 @@ fn body(
         tty: Some(false),
         labels: Some(labels),
         exposed_ports: Some(create.ports.values().map(|port| with_protocol(port)).collect()),
-        host_config: Some(host(create)?),
+        host_config: Some(host(create, call.hub.config())?),
         ..ContainerCreateBody::default()
     })
 }
 
 /// Never privileged, never the machine's own namespaces or devices, never its root file system: with these one owns the
 /// machine, whoever one is.
-fn host(create: &Create) -> Result<HostConfig, Error> {
+fn host(create: &Create, config: &Config) -> Result<HostConfig, Error> {
     let memory = i64::try_from(create.memory_bytes).unwrap_or(i64::MAX);
     let filter = seccomp::profile(Syscalls::Standard).unwrap_or_default();
     let restart = match create.restart.as_str() {
@@ -189,7 +189,7 @@ fn host(create: &Create) -> Result<HostConfig, Error> {
         pids_limit: Some(i64::from(create.processes)),
         network_mode: Some(create.network.clone()),
         port_bindings: Some(ports(create)?),
-        mounts: Some(mounts(create)?),
+        mounts: Some(mounts(create, config)?),
         readonly_rootfs: Some(create.read_only),
         runtime: create.runtime.clone(),
         init: Some(true),
@@ -240,12 +240,17 @@ fn ports(create: &Create) -> Result<HashMap<String, Option<Vec<PortBinding>>>, E
     Ok(bindings)
 }
 
-fn mounts(create: &Create) -> Result<Vec<Mount>, Error> {
+fn mounts(create: &Create, config: &Config) -> Result<Vec<Mount>, Error> {
     let mount = |typ, source: &str, target: &str, read_only| Mount {
         typ: Some(typ),
         source: Some(source.to_owned()),
         target: Some(target.to_owned()),
         read_only: Some(read_only),
+        // What is mounted below it would stay writable on engines before 25.0.
+        bind_options: (typ == MountType::BIND).then(|| MountBindOptions {
+            non_recursive: Some(true),
+            ..MountBindOptions::default()
+        }),
         ..Mount::default()
     };
     let mut mounts = Vec::new();
@@ -258,11 +263,11 @@ fn mounts(create: &Create) -> Result<Vec<Mount>, Error> {
         mounts.push(mount(MountType::VOLUME, volume, target, false));
     }
     for (source, target) in &create.readable {
-        readable(Path::new(source)).map_err(Error::from)?;
+        let source = host_path(config, source)?.display().to_string();
         if !is_plain(target) {
             return Err(refused(&format!("`{target}` is no absolute path")));
         }
-        mounts.push(mount(MountType::BIND, source, target, true));
+        mounts.push(mount(MountType::BIND, &source, target, true));
     }
     Ok(mounts)
 }

@@ -324,3 +324,27 @@ async fn what_would_be_a_weaker_box_is_refused() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn what_may_be_read_is_read_and_neither_written_nor_more_than_was_named() {
+    let Some(real) = real(json!({})).await else { return };
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("note"), "a note").unwrap();
+    let readable = (directory.path().display().to_string(), "/data".to_owned());
+    let (instance, mut runner) = inside(
+        &real,
+        &Workload {
+            readable: [readable].into(),
+            ..workload()
+        },
+    )
+    .await;
+    assert_eq!(runner.eval("open('/data/note').read()").await, json!("a note"));
+    assert_eq!(
+        runner.eval("attempt(lambda: open('/data/more', 'w'))").await,
+        json!("errno 30")
+    );
+    real.stop(&instance).await;
+    let found = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(found, 1);
+}

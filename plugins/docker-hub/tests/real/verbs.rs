@@ -230,7 +230,9 @@ async fn logs_are_shown_and_followed() {
 
 #[tokio::test]
 async fn images_are_built_tagged_imported_and_removed() {
-    let Some(real) = real(json!({})).await else { return };
+    let Some(real) = real(json!({ "host_paths": true })).await else {
+        return;
+    };
     let name = |what: &str| format!("gleitzeit-test/{what}-{}:1", std::process::id());
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(
@@ -310,5 +312,34 @@ async fn an_engine_tells_what_it_can_do() {
         "engine", "version", "api", "cgroups", "runtimes", "seccomp", "rootless", "warnings",
     ] {
         assert!(!report[field].is_null(), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn paths_of_the_machine_are_taken_only_where_the_operator_wants_it_and_never_its_own() {
+    let verbs = |path: &str| {
+        [
+            (
+                "build",
+                json!({ "name": "gleitzeit-test/never:1", "directory": path }),
+            ),
+            (
+                "import",
+                json!({ "name": "gleitzeit-test/never:1", "file": path }),
+            ),
+            ("create", json!({ "image": IMAGE, "readable": { path: "/data" } })),
+            ("run", json!({ "image": IMAGE, "readable": { path: "/data" } })),
+        ]
+    };
+    for (config, path, why) in [
+        (json!({}), "/usr/share", "host_paths"),
+        (json!({ "host_paths": true }), "/var", "belongs to the machine"),
+    ] {
+        let Some(real) = real(config).await else { return };
+        for (verb, arguments) in verbs(path) {
+            let error = real.control(verb, arguments).await.0.unwrap_err();
+            assert_eq!(error.code.name(), Some("VALIDATION"), "{verb}: {error}");
+            assert!(error.message.contains(why), "{verb}: {error}");
+        }
     }
 }

@@ -13,6 +13,9 @@ use super::messages::{Control, Hello, Job};
 /// How long a runner that is ready may take to take the call and say its name.
 const GREETING: Duration = Duration::from_secs(10);
 
+/// More is not read from a runner that nobody has asked.
+const UNASKED: usize = 64 << 10;
+
 /// A connection to a runner.
 #[derive(Debug)]
 pub struct Connection {
@@ -81,6 +84,18 @@ impl Connection {
         let mut byte = [0];
         let quiet = matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         quiet && self.held.is_empty()
+    }
+
+    /// Whether the other end has hung up, as far as can be told without waiting. What it has said is kept.
+    pub fn has_ended(&mut self) -> bool {
+        if self.held.len() >= UNASKED {
+            return false;
+        }
+        self.held.reserve(1 << 10);
+        match self.stream.try_read_buf(&mut self.held) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 
     /// Sends a run, and gives back its number.

@@ -235,8 +235,29 @@ async fn a_runner_that_dies_takes_its_session_with_it() {
         .await;
     let told = answer.map_or_else(|error| error.message, |done| done["outcome"].to_string());
     assert!(
-        told.contains("the session has ended") || told.contains("infrastructure"),
+        told.contains("the session has ended")
+            || told.contains("there is no such session")
+            || told.contains("infrastructure"),
         "{told}"
     );
     assert!(boxed.host().outcomes() != [Outcome::Success] && boxed.host().held() == 0);
+}
+
+#[tokio::test]
+async fn a_box_that_dies_gives_the_place_of_its_idle_session_back() {
+    let mut boxed = Boxed::with(json!({ "sessions": { "max": 1 } }), json!({}));
+    open(&boxed, json!({})).await;
+    boxed.runner.hang_up();
+    boxed.runner.ended();
+    boxed
+        .host()
+        .until("the session is closed", |host: &TestHost| host.held() == 0)
+        .await;
+    assert_ne!(
+        boxed.host().outcomes(),
+        [Outcome::Success],
+        "nobody else gets the box"
+    );
+    let error = boxed.call("python/open", json!({})).await.unwrap_err();
+    assert_ne!(error.code.name(), Some("RESOURCE_EXHAUSTED"), "{error}");
 }
