@@ -28,3 +28,4 @@ mod runner;
 mod state;
 mod survey;
 mod time;
+mod together;
