@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use containers::{Engine, Image};
 use serde_json::{Value, json};
 
-use crate::boxes::{containers_of, descendants, eventually, process};
+use crate::boxes::{Process, containers_of, descendants, eventually, process};
 use crate::python::{Level, Python};
 
 /// Does something to the box of a run, and returns what the caller is told.
@@ -85,7 +85,7 @@ async fn l2_a_supervisor_that_dies_is_told_and_replaced() {
                 .host
                 .until("it runs", async |host| host.in_flight().await > 0)
                 .await;
-            let first = match level {
+            let found: HashSet<Process> = match level {
                 Level::Sandboxed => {
                     let engine = containers::engine().unwrap();
                     let ids = containers_of(engine, python.host.pid());
@@ -96,7 +96,10 @@ async fn l2_a_supervisor_that_dies_is_told_and_replaced() {
                 }
                 Level::Restricted => descendants(python.host.pid()),
             };
-            for process in first {
+            // Parents before their children: code that dies before its supervisor is told as killed, and rightly.
+            let mut found: Vec<_> = found.into_iter().collect();
+            found.sort_by_key(|process| process.pid);
+            for process in found {
                 let _ = std::process::Command::new("kill")
                     .args(["-s", "KILL", &process.pid.to_string()])
                     .status();
