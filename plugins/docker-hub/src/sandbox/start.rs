@@ -15,6 +15,7 @@ use bollard::query_parameters::{
 };
 use plugin_api::contract::instance::{Endpoint, Origin};
 use plugin_api::contract::workload::Workload;
+use plugin_api::owner::Owner;
 use plugin_api::{Host, ResourceInstance};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use super::admit;
 use super::channel::{self, Line};
 use super::directory::{Directories, Directory, Pinned};
 use super::ending::{how_it_ended, verdict};
-use super::owner::{self, Owner};
+use super::label;
 use super::plan::{self, Channel, Circumstances};
 use super::unfinished::{Unfinished, random_name};
 use super::{Sandbox, Sandboxes, endpoint, remove, verify};
@@ -217,11 +218,11 @@ impl Starter {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_secs();
-        let mut labels = self.owner.labels();
-        labels.insert(owner::KIND.to_owned(), owner::SANDBOX.to_owned());
-        labels.insert(owner::CREATED.to_owned(), now.to_string());
+        let mut labels = label::of(&self.owner);
+        labels.insert(label::KIND.to_owned(), label::SANDBOX.to_owned());
+        labels.insert(label::CREATED.to_owned(), now.to_string());
         labels.insert(
-            owner::DEADLINE.to_owned(),
+            label::DEADLINE.to_owned(),
             (now + self.lifetime(workload).as_secs()).to_string(),
         );
         labels
