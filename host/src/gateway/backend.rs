@@ -132,8 +132,8 @@ pub trait Admin: Send + Sync + 'static {
     fn unready(&self) -> Vec<String>;
     /// Everything at a glance, as far as whoever asks may see it.
     fn status(&self, asker: &Asker) -> Value;
-    /// Every instance with whether a request would be routed to it.
-    fn instances(&self) -> Value;
+    /// Every instance with whether a request would be routed to it, as far as whoever asks may see it.
+    fn instances(&self, asker: &Asker) -> Value;
     /// Every method and route.
     fn methods(&self) -> Value;
     /// Every plugin, loaded or refused.

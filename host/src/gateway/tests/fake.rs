@@ -239,7 +239,7 @@ impl Admin for Fake {
     fn status(&self, _: &Asker) -> Value {
         json!({ "fleet": "well" })
     }
-    fn instances(&self) -> Value {
+    fn instances(&self, _: &Asker) -> Value {
         json!([])
     }
     fn methods(&self) -> Value {
