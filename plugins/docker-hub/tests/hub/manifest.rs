@@ -37,8 +37,8 @@ fn limits_are_written_with_units_or_under_their_earlier_names() {
     );
 }
 
-#[test]
-fn no_hub_promises_less_memory_than_a_container_needs() {
+#[tokio::test]
+async fn no_hub_promises_less_memory_than_a_container_needs() {
     let hub = Harness::new().hub::<DockerHub>(&json!({ "limits": { "memory": "1MiB" } }));
     let error = hub.err().unwrap();
     assert!(
