@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use plugin_api::contract::error::Retry;
 use plugin_api::contract::outcome::Outcome;
 use plugin_api::{Error, ErrorCode, Fault};
+
+use crate::image;
 
 /// A failure of this hub.
 #[derive(Debug, thiserror::Error)]
@@ -79,12 +82,14 @@ pub enum DockerError {
         engine: String,
     },
     /// The image could not be fetched.
-    #[error("pulling `{image}` failed: {reason}")]
+    #[error("pulling `{image}` failed: {reason}{}", tried_again(*again))]
     Pull {
         /// The image.
         image: String,
         /// What engine or registry said.
         reason: String,
+        /// It is not tried before so much time has passed.
+        again: Option<Duration>,
     },
     /// The engine made another box than it was asked to.
     #[error("the engine at {engine} made a weaker container than it was asked to: {difference}")]
@@ -185,9 +190,15 @@ impl From<DockerError> for Error {
             DockerError::NoImage { image, .. } => Error::new(ErrorCode::CONFIGURATION, Fault::Host, message)
                 .hint(format!("pull it: gleitzeit hub HUB pull {image}"))
                 .detail("image", image),
-            DockerError::Pull { image, .. } => Error::instance(ErrorCode::UPSTREAM_ERROR, message)
-                .hint("check the name, the registry and its credentials under `registries`")
-                .detail("image", image),
+            DockerError::Pull { image, again, .. } => {
+                let error = Error::instance(ErrorCode::UPSTREAM_ERROR, message)
+                    .hint(image::WAYS_OUT)
+                    .detail("image", image);
+                match again {
+                    Some(rest) => error.retry(Retry::After(rest.max(Duration::from_secs(1)))),
+                    None => error,
+                }
+            }
             DockerError::Different { .. } => Error::new(ErrorCode::UNHEALTHY, Fault::Instance, message)
                 .hint("the container was removed; the engine cannot keep what the workload asks for"),
             DockerError::Died { .. } => Error::instance(ErrorCode::UNHEALTHY, message),
@@ -197,4 +208,14 @@ impl From<DockerError> for Error {
             DockerError::Other(error) => error,
         }
     }
+}
+
+fn tried_again(rest: Option<Duration>) -> String {
+    let whole = |rest: Duration| Duration::from_secs(rest.as_secs().max(1));
+    rest.map_or_else(String::new, |rest| {
+        format!(
+            "; it is tried again in {}",
+            humantime::format_duration(whole(rest))
+        )
+    })
 }

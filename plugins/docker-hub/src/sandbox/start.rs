@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::admit;
 use super::channel::{self, Line};
 use super::directory::{Directories, Directory, Pinned};
-use super::ending::{how_it_ended, verdict};
+use super::ending::{KILLED, how_it_ended, verdict};
 use super::owner::{self, Owner};
 use super::plan::{self, Channel, Circumstances};
 use super::unfinished::{Unfinished, random_name};
@@ -297,6 +297,8 @@ impl Starter {
             container: container.clone(),
             engine: engine.clone(),
             ooms: Default::default(),
+            last_oom: Default::default(),
+            account: Default::default(),
             line,
             _socket: socket,
             _directory: directory,
@@ -336,7 +338,11 @@ impl Starter {
                 }
             };
             // First told, so that it is this reason which is told and not that of the removal.
-            sandboxes.ended(&container, &reason);
+            if reason.starts_with(KILLED) {
+                sandboxes.killed(&container, &reason).await;
+            } else {
+                sandboxes.ended(&container, &reason);
+            }
             // Where it lives on, because the engine let go of it, it must not.
             let _ = remove(&engine, &container).await;
         });

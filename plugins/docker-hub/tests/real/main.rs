@@ -7,4 +7,5 @@
 mod inside;
 mod life;
 mod support;
+mod usage;
 mod verbs;

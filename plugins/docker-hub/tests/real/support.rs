@@ -242,11 +242,20 @@ impl Runner {
 
     /// Evaluates an expression in the box.
     pub(crate) async fn eval(&mut self, expression: &str) -> Value {
-        self.stream
-            .write_all(format!("{expression}\n").as_bytes())
-            .await
-            .unwrap();
+        self.say(expression).await;
         self.read().await
+    }
+
+    /// Has an expression evaluated, and does not wait for what comes of it.
+    pub(crate) async fn say(&mut self, expression: &str) {
+        let line = format!("{expression}\n");
+        self.stream.write_all(line.as_bytes()).await.unwrap();
+    }
+
+    /// Waits until the box hangs up.
+    pub(crate) async fn until_hung_up(&mut self) {
+        let mut line = String::new();
+        while self.stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {}
     }
 
     async fn read(&mut self) -> Value {
