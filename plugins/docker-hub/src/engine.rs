@@ -24,7 +24,7 @@ mod transport;
 
 pub(crate) use report::Report;
 use stuck::Stuck;
-use transport::{Route, Unconnected};
+use transport::{Route, Unconnected, distrust};
 
 /// What the client is told as its own limit on answers: ours come first, this one only bounds what they do not.
 const CLIENT_LIMIT: u64 = 60 * 60;
@@ -141,6 +141,13 @@ impl Engine {
     /// What a failure of the client means.
     pub(crate) fn explain(&self, what: &'static str, error: ClientError) -> DockerError {
         let engine = self.url.clone();
+        if let Some(distrust) = distrust(&error) {
+            return DockerError::Distrust {
+                engine,
+                reason: distrust.to_string(),
+                by_the_engine: matches!(distrust, rustls::Error::AlertReceived(_)),
+            };
+        }
         match error {
             ClientError::DockerResponseServerError { status_code, message } => DockerError::Answer {
                 engine,

@@ -30,6 +30,16 @@ pub enum DockerError {
         /// What the system said.
         reason: String,
     },
+    /// One side of a TLS connection does not take the other for who it says it is.
+    #[error("the engine at {engine} and this hub do not trust each other: {reason}")]
+    Distrust {
+        /// Where.
+        engine: String,
+        /// What the one side, or the other, does not like.
+        reason: String,
+        /// Whether it is the engine that wants to know who we are.
+        by_the_engine: bool,
+    },
     /// It was reached and does not answer in time.
     #[error("the engine at {engine} did not {what} within {limit:?}")]
     TimedOut {
@@ -132,7 +142,7 @@ impl DockerError {
     /// What it says of the engine that was leased for the work.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Unreachable { .. } => Outcome::ConnectFailed,
+            Self::Unreachable { .. } | Self::Distrust { .. } => Outcome::ConnectFailed,
             Self::TimedOut { .. } => Outcome::TimedOut,
             Self::Nonsense { .. } => Outcome::StreamBroken,
             Self::Answer { status, .. } if *status >= 500 && !self.is_about_the_command() => {
@@ -144,7 +154,7 @@ impl DockerError {
 
     /// Whether another engine might do better at once.
     pub(crate) fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Distrust { .. })
     }
 
     /// Whether the engine says that there is no such thing (any more).
@@ -172,6 +182,14 @@ impl From<DockerError> for Error {
             }
             DockerError::Unreachable { .. } => Error::instance(ErrorCode::CONNECTION_FAILED, message)
                 .hint("is the engine running, and may this user open its socket?"),
+            DockerError::Distrust { by_the_engine, .. } => {
+                Error::instance(ErrorCode::CONNECTION_FAILED, message).hint(if by_the_engine {
+                    "give `cert` and `key` of a client that the engine's own authority has signed"
+                } else {
+                    "`ca` has to be the authority that signed the engine's certificate, and the URL has to name the machine \
+                     as the certificate does"
+                })
+            }
             DockerError::TimedOut { .. } => Error::instance(ErrorCode::TIMEOUT, message),
             DockerError::Answer { status: 404, .. } => Error::not_found(message),
             DockerError::Answer { status, .. } if error.is_about_the_command() => Error::invalid(message)

@@ -23,6 +23,7 @@ pub(crate) mod admit;
 mod channel;
 pub(crate) mod directory;
 mod ending;
+mod finish;
 pub(crate) mod owner;
 mod plan;
 pub(crate) mod seccomp;
