@@ -43,7 +43,7 @@ async fn read_run(stream: &mut UnixStream) -> u32 {
 type Deed = fn(u32) -> Vec<u8>;
 
 /// What it does then.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum After {
     HangsUp,
     Hangs,
@@ -69,13 +69,14 @@ impl False {
                     stream.write_all(&greeting).await.unwrap();
                     let run = read_run(&mut stream).await;
                     stream.write_all(&deed(run)).await.unwrap();
-                    if after == After::Hangs {
-                        std::future::pending::<()>().await;
-                    }
-                    while after == After::Answers {
-                        let mut ping = [0; 9];
-                        stream.read_exact(&mut ping).await.unwrap();
-                        stream.write_all(&frame(23, run, b"")).await.unwrap();
+                    match after {
+                        After::HangsUp => {}
+                        After::Hangs => std::future::pending::<()>().await,
+                        After::Answers => loop {
+                            let mut ping = [0; 9];
+                            stream.read_exact(&mut ping).await.unwrap();
+                            stream.write_all(&frame(23, run, b"")).await.unwrap();
+                        },
                     }
                 });
             }
