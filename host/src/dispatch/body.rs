@@ -25,6 +25,16 @@ pub enum Body {
     Stream(BoxStream<'static, Result<Bytes, Error>>),
 }
 
+impl Body {
+    /// How many bytes of it are in memory already.
+    pub fn in_memory(&self) -> usize {
+        match self {
+            Body::Full(bytes) => bytes.len(),
+            Body::Empty | Body::Relay(_) | Body::Stream(_) => 0,
+        }
+    }
+}
+
 impl std::fmt::Debug for Body {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

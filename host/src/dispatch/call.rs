@@ -8,11 +8,15 @@ use futures_util::stream::BoxStream;
 use plugin_api::provider::{Decision, Entry, OwnedEntry, OwnedRequest, ReplyBody, Request};
 use plugin_api::{Error, ErrorCode, Fault};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Dispatcher;
 use super::caller::Caller;
 use super::serve::held;
 use super::table::MethodEntry;
+
+/// A stream that is asked for whole is collected up to this size.
+const LONGEST: usize = 64 << 20;
 
 /// What lists show of a method.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -36,20 +40,30 @@ pub struct MethodInfo {
 }
 
 impl Dispatcher {
-    /// Calls a method and waits for its result. Dropping the future cancels it.
+    /// Calls a method and waits for its result: one JSON value, as the provider wrote it. It is looked through and not
+    /// built anew, which would take many times its size. Dropping the future cancels it.
     ///
     /// # Errors
-    /// `METHOD_NOT_FOUND`, `INVALID_PARAMS`, `FORBIDDEN`, or what the provider answers.
-    pub async fn call(&self, method: &str, params: Bytes, caller: Caller) -> Result<Value, Error> {
+    /// `METHOD_NOT_FOUND`, `INVALID_PARAMS`, `FORBIDDEN`, or what the provider answers. `TOO_LARGE` where it answers with
+    /// a stream that is too long to be collected.
+    pub async fn call(&self, method: &str, params: Bytes, caller: Caller) -> Result<Bytes, Error> {
         let reply = self.run(method, params, &caller, false).await?;
         match reply {
-            ReplyBody::Once(bytes) => parsed(&bytes),
+            ReplyBody::Once(bytes) => checked(bytes),
             ReplyBody::Stream(mut stream) => {
-                let mut items = Vec::new();
+                let mut items = vec![b'['];
                 while let Some(item) = stream.next().await {
-                    items.push(parsed(&item?)?);
+                    let item = checked(item?)?;
+                    if items.len() + item.len() > LONGEST {
+                        return Err(too_long());
+                    }
+                    if items.len() > 1 {
+                        items.push(b',');
+                    }
+                    items.extend_from_slice(&item);
                 }
-                Ok(Value::Array(items))
+                items.push(b']');
+                Ok(items.into())
             }
         }
     }
@@ -138,7 +152,23 @@ impl Dispatcher {
     }
 }
 
-fn parsed(json: &[u8]) -> Result<Value, Error> {
-    serde_json::from_slice(json)
-        .map_err(|error| Error::plugin(format!("the provider answered with bad JSON: {error}")))
+pub(super) fn parsed(json: &[u8]) -> Result<Value, Error> {
+    serde_json::from_slice(json).map_err(bad_json)
+}
+
+/// The same bytes, which are JSON.
+fn checked(json: Bytes) -> Result<Bytes, Error> {
+    serde_json::from_slice::<&RawValue>(&json).map_err(bad_json)?;
+    Ok(json)
+}
+
+fn bad_json(error: serde_json::Error) -> Error {
+    Error::plugin(format!("the provider answered with bad JSON: {error}"))
+}
+
+fn too_long() -> Error {
+    let message = format!("the result is longer than {LONGEST} bytes");
+    Error::new(ErrorCode::TOO_LARGE, Fault::Client, message)
+        .hint("ask for it as a stream: `\"stream\": true` beside `method`")
+        .detail("limit", LONGEST)
 }

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::call::parsed;
 use super::forward::{self, AnswerBody, Job, Outgoing};
 use super::relay::{Judge, RelayEnd};
 use super::{Dispatcher, Table};
@@ -319,7 +320,7 @@ impl Services for ComponentServices {
             let params = Bytes::from(params.to_string());
             let dispatcher = self.dispatcher()?;
             let caller = dispatcher.callers.behind(context);
-            dispatcher.call(method, params, caller).await
+            parsed(&dispatcher.call(method, params, caller).await?)
         })
     }
 

@@ -99,7 +99,10 @@ pub trait Backend: Send + Sync + 'static {
         body: Bytes,
     ) -> impl Future<Output = (Response<Self::Body>, Option<Duration>)> + Send;
 
-    /// Calls a method and waits for its result.
+    /// How many bytes of an answer's body are in memory already. Zero for one that comes as it is read.
+    fn in_memory(body: &Self::Body) -> usize;
+
+    /// Calls a method and waits for its result: one JSON value, as it was written.
     ///
     /// # Errors
     /// Whatever the method answers; `METHOD_NOT_FOUND` where there is none.
@@ -108,7 +111,7 @@ pub trait Backend: Send + Sync + 'static {
         method: &str,
         params: Bytes,
         caller: Self::Caller,
-    ) -> impl Future<Output = Result<Value, Error>> + Send;
+    ) -> impl Future<Output = Result<Bytes, Error>> + Send;
 
     /// Calls a method and streams its result.
     ///
@@ -129,8 +132,8 @@ pub trait Admin: Send + Sync + 'static {
     fn unready(&self) -> Vec<String>;
     /// Everything at a glance, as far as whoever asks may see it.
     fn status(&self, asker: &Asker) -> Value;
-    /// Every instance with whether a request would be routed to it.
-    fn instances(&self) -> Value;
+    /// Every instance with whether a request would be routed to it, as far as whoever asks may see it.
+    fn instances(&self, asker: &Asker) -> Value;
     /// Every method and route.
     fn methods(&self) -> Value;
     /// Every plugin, loaded or refused.

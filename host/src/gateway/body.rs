@@ -15,9 +15,9 @@ use super::budget::Budget;
 use crate::config::settings::Limits;
 use crate::patience::within;
 
-/// Bodies up to this size are not counted in the budget: the limit on concurrent requests bounds them already,
-/// and counting costs an allocation.
-const SMALL: usize = 16 << 10;
+/// Bodies up to this size, of requests and of answers, are not counted in a budget: the limit on concurrent requests
+/// bounds them already, and counting costs an allocation.
+pub(super) const SMALL: usize = 16 << 10;
 
 /// Reads the whole body.
 ///

@@ -1,11 +1,11 @@
-//! The budget of bytes that all request bodies together may hold.
+//! Budgets of bytes: how much all request bodies, all answers, or the answers of one batch may hold together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-/// So many bytes at once, over all requests.
+/// So many bytes at once, whoever holds them.
 #[derive(Debug)]
 pub(super) struct Budget {
     used: AtomicU64,
@@ -28,12 +28,22 @@ impl Budget {
         }
     }
 
+    /// The bytes, which count until the last part of them is gone; `None` when there is no room for them.
+    pub(super) fn hold(self: &Arc<Self>, bytes: Bytes) -> Option<Bytes> {
+        let mut share = self.share();
+        share.grow(bytes.len() as u64).then(|| share.bind(bytes))
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     pub(super) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
 }
 
-/// One request's part of the budget, given back on drop.
+/// One holder's part of the budget, given back on drop.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: Arc<Budget>,
@@ -101,6 +111,16 @@ mod tests {
         drop(bytes);
         assert_eq!((budget.used(), &part[..]), (5, b"e".as_slice()));
         drop(part);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_is_not_held_costs_nothing() {
+        let budget = Budget::new(5);
+        let first = budget.hold(Bytes::from_static(b"four")).unwrap();
+        assert!(budget.hold(Bytes::from_static(b"two")).is_none());
+        assert_eq!(budget.used(), 4);
+        drop(first);
         assert_eq!(budget.used(), 0);
     }
 }

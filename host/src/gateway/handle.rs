@@ -17,12 +17,13 @@ use plugin_api::Error;
 use super::admit::{admit, asker, room};
 use super::answer::{Answer, Content};
 use super::backend::Backend;
+use super::budget::Share;
 use super::keys::Principal;
 use super::site::{Lane, stopping};
 use super::target::{Own, Target};
 use super::ticket::Ticket;
 use super::watch::{Phase, Watch};
-use super::{body, events, health, origin, request_id, rpc};
+use super::{body, events, health, held, origin, request_id, rpc};
 
 /// Unread bodies up to this size the connection gets over by itself; with larger ones it is closed.
 const DRAINED: u64 = 64 << 10;
@@ -146,7 +147,8 @@ impl<B: Backend> Exchange<'_, B> {
                 })
                 .await?;
                 self.waited = instances.map(|instances| reading + instances);
-                Ok(response.map(|body| Content::Backend { body }))
+                let share = self.share_for(B::in_memory(response.body()))?;
+                Ok(response.map(|body| Content::Backend { body, share }))
             }
             Target::Own(Own::Events) => {
                 self.waited = None;
@@ -156,6 +158,17 @@ impl<B: Backend> Exchange<'_, B> {
                 self.waited = None;
                 rpc::answer(self.lane, principal, asker, &parts.headers, body).await
             }
+        }
+    }
+    /// A share of the budget for an answer that is in memory already.
+    fn share_for(&self, bytes: usize) -> Result<Option<Share>, Error> {
+        if bytes <= body::SMALL {
+            return Ok(None);
+        }
+        let mut share = self.lane.site.answers.share();
+        match share.grow(bytes as u64) {
+            true => Ok(Some(share)),
+            false => Err(held::full()),
         }
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn metrics<B: Backend>(site: &Site<B>) -> Response<Content<B::Body>> 
         admin: site.admin.clone(),
         in_flight: site.slots.taken() as u64,
         buffered: site.budget.used(),
+        answers: site.answers.used(),
     }));
     let mut text = String::new();
     // Writing to memory fails only where a collector says so: then what was written before it still helps.
@@ -62,6 +63,7 @@ struct Rest {
     admin: Arc<dyn Admin>,
     in_flight: u64,
     buffered: u64,
+    answers: u64,
 }
 
 impl fmt::Debug for Rest {
@@ -83,6 +85,12 @@ impl Collector for Rest {
             "gleitzeit_buffered_bytes",
             "Bytes of request bodies held",
             self.buffered,
+        )?;
+        gauge(
+            &mut encoder,
+            "gleitzeit_buffered_answer_bytes",
+            "Bytes of whole answers held until their clients have read them",
+            self.answers,
         )?;
         self.admin.metrics(&mut encoder)
     }

@@ -2,7 +2,8 @@
 //!
 //! The gateway authenticates, bounds what callers may cost, and hands requests on; it knows no dialect. A few
 //! network threads (`worker`) each serve their connections (`connection`, `socket`, `watch`); a request goes
-//! through `handle`: what is it for (`target`), may it (`admit`), its body (`body`), then the [`backend`]. What the
+//! through `handle`: what is it for (`target`), may it (`admit`), its body (`body`), then the [`backend`]. Bodies and
+//! answers in memory have budgets (`budget`, `held`). What the
 //! gateway answers itself is in `rpc`, `events` and `health`.
 
 mod admit;
@@ -16,6 +17,7 @@ mod events;
 mod failure;
 mod handle;
 mod health;
+mod held;
 mod keys;
 mod metrics;
 mod origin;

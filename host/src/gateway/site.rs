@@ -23,7 +23,10 @@ pub(super) struct Site<B> {
     pub origins: Origins,
     pub limits: Limits,
     pub slots: Arc<Slots>,
+    /// Of request bodies.
     pub budget: Arc<Budget>,
+    /// Of answers.
+    pub answers: Arc<Budget>,
     pub metrics: Arc<Metrics>,
     /// We listen on this machine only: then metrics need no key.
     pub loopback: bool,
@@ -51,6 +54,7 @@ impl<B: Backend> Site<B> {
             origins: Origins::new(&settings.allowed_hosts, &settings.allowed_origins),
             slots: Slots::new(limits.concurrent),
             budget: Budget::new(limits.buffered_bytes),
+            answers: Budget::new(limits.buffered_answer_bytes),
             metrics: Arc::default(),
             loopback: settings.listen.ip().is_loopback(),
             closing: CancellationToken::new(),

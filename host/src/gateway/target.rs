@@ -104,9 +104,9 @@ impl<R: Route> Target<R> {
         error: &Error,
     ) -> Response<Content<B::Body>> {
         let mut response = match self {
-            Target::Route(route) | Target::WrongRoute(route) => {
-                backend.render(route, error).map(|body| Content::Backend { body })
-            }
+            Target::Route(route) | Target::WrongRoute(route) => backend
+                .render(route, error)
+                .map(|body| Content::Backend { body, share: None }),
             Target::Own(Own::Rpc) | Target::WrongOwn(Own::Rpc) => rpc::refusal(error),
             Target::Own(_) | Target::WrongOwn(_) | Target::Nothing => failure::response(error),
         };

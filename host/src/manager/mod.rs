@@ -30,7 +30,7 @@ use allocation::Allocations;
 pub use entries::{HubEntry, ProviderEntry};
 pub use hubs::Workshop;
 pub use secrets::Secrets;
-pub use who::{Who, needs_admin};
+pub use who::{Viewer, Who, needs_admin};
 
 use crate::plugin::Catalogue;
 use crate::pool::{Clock, EventSink, Pool};

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::Manager;
+use super::{Manager, Viewer};
+use crate::pool::{InstanceStatus, Pool};
 
 impl Manager {
-    /// The whole picture, for `gleitzeit status`.
-    /// Of allocations that are somebody else's, whoever is no administrator sees only that they are there.
-    pub fn status(&self, principal: &str, admin: bool) -> Value {
+    /// The whole picture, for `gleitzeit status`. Of what somebody else has, whoever is no administrator sees only that
+    /// somebody has it.
+    pub fn status(&self, viewer: Viewer<'_>) -> Value {
         let hubs: Vec<_> = self
             .hubs()
             .iter()
@@ -19,7 +20,7 @@ impl Manager {
                     "panics": hub.driver.panics(),
                     "quarantine": hub.driver.quarantine(),
                     "strategy": hub.pool.settings().strategy.name(),
-                    "instances": hub.pool.instances(),
+                    "instances": seen(&hub.pool, viewer).collect::<Vec<_>>(),
                     "warm": hub.pool.warm_status(),
                     "metrics": hub.pool.metrics().hub,
                 })
@@ -30,16 +31,16 @@ impl Manager {
             "api": plugin_api::manifest::API_VERSION,
             "hubs": hubs,
             "providers": self.provider_list(),
-            "allocations": self.allocations().all(principal, admin),
+            "allocations": self.allocations().all(viewer),
             "plugins": self.plugins(),
         })
     }
 
     /// Every instance of every hub.
-    pub fn instances(&self) -> Value {
+    pub fn instances(&self, viewer: Viewer<'_>) -> Value {
         self.hubs()
             .iter()
-            .flat_map(|hub| hub.pool.instances())
+            .flat_map(|hub| seen(&hub.pool, viewer))
             .map(|status| json!(status))
             .collect()
     }
@@ -75,4 +76,9 @@ impl Manager {
             })
             .collect()
     }
+}
+
+fn seen<'a>(pool: &Pool, viewer: Viewer<'a>) -> impl Iterator<Item = InstanceStatus> + use<'a> {
+    let instances = pool.instances().into_iter();
+    instances.map(move |instance| instance.told_to(|principal| viewer.sees(principal)))
 }

@@ -18,6 +18,32 @@ pub struct Who {
     pub context: Context,
 }
 
+/// Who looks at the fleet: an administrator sees whose everything is, others only what is their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewer<'a> {
+    /// The name of the viewer's key.
+    pub principal: &'a str,
+    /// Whether it is an administrator's.
+    pub admin: bool,
+}
+
+impl Viewer<'_> {
+    /// Whether it may know what this caller has.
+    pub fn sees(&self, principal: &str) -> bool {
+        self.admin || self.principal == principal
+    }
+}
+
+impl Who {
+    /// Who asks, as far as only looking goes.
+    pub fn viewer(&self) -> Viewer<'_> {
+        Viewer {
+            principal: &self.principal,
+            admin: self.admin,
+        }
+    }
+}
+
 /// A request that needs an administrator's key and came with another.
 pub fn needs_admin(what: &str) -> Error {
     Error::new(

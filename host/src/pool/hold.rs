@@ -37,6 +37,15 @@ pub struct Reservation {
     slot: Arc<Slot>,
 }
 
+/// Who has reserved an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserver {
+    /// The caller's name.
+    pub principal: Arc<str>,
+    /// The same in words, with what it is reserved for.
+    pub words: Arc<str>,
+}
+
 /// Tells when an instance is lost, without holding it. Cheap to clone.
 #[derive(Clone)]
 pub struct LossWatch {
@@ -69,13 +78,13 @@ impl Lease {
     /// Keeps everybody but this lease away from its instance, from now on. `None` if somebody else does so already.
     /// Those in flight have to be waited for: [`Reservation::sole`].
     ///
-    /// `by` is shown as the reason why nobody gets it.
-    pub fn reserve(&self, by: &str) -> Option<Reservation> {
+    /// `by` is shown as the reason why nobody gets it, to whom that concerns.
+    pub fn reserve(&self, by: Reserver) -> Option<Reservation> {
         let (core, slot) = (self.core(), self.slot());
         if !slot.gate.close(Closed::ALLOCATED) {
             return None;
         }
-        *slot.reserved.lock() = Some(by.into());
+        *slot.reserved.lock() = Some(by);
         Some(Reservation {
             core: core.clone(),
             slot: slot.clone(),

@@ -78,7 +78,7 @@ use tokio::time::Instant;
 pub use self::clock::Clock;
 use self::core::Core;
 pub use self::events::{Event, EventId, EventSink, Followed, Follower};
-pub use self::hold::{Hold, LossWatch, Reservation};
+pub use self::hold::{Hold, LossWatch, Reservation, Reserver};
 pub use self::lease::{Lease, Preparation};
 pub use self::notes::Note;
 use self::pick::{Picked, pick};

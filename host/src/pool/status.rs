@@ -14,7 +14,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::core::Core;
-use super::slot::{Slot, State};
+use super::hold::Reserver;
+use super::slot::{RESERVED, Slot, State};
 
 /// One instance, as an operator sees it.
 #[derive(Debug, Clone, Serialize)]
@@ -78,6 +79,22 @@ pub struct InstanceStatus {
     pub warm: Option<String>,
     /// What it has done.
     pub metrics: InstanceSnapshot,
+    /// Who has it for himself. Told only to whom that [concerns](Self::told_to).
+    #[serde(skip)]
+    reserved: Option<Reserver>,
+}
+
+impl InstanceStatus {
+    /// With by whom it is reserved, if `concerns` says so of the caller's name.
+    pub fn told_to(mut self, concerns: impl FnOnce(&str) -> bool) -> Self {
+        if let Some(by) = &self.reserved
+            && self.reason.as_deref() == Some(RESERVED)
+            && concerns(&by.principal)
+        {
+            self.reason = Some(format!("{RESERVED} by {}", by.words));
+        }
+        self
+    }
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -157,6 +174,7 @@ impl Core {
                 .as_ref()
                 .map(|specification| specification.name().to_owned()),
             metrics: slot.metrics.snapshot(),
+            reserved: slot.reserved.lock().clone(),
         }
     }
 

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::backend::caller;
 use crate::dispatch::{Dispatcher, Hints};
 use crate::gateway::{Admin, Asker};
-use crate::manager::Who;
 use crate::manager::methods::{METHODS, Method};
+use crate::manager::{Viewer, Who};
 use crate::pool::EventSink;
 
 /// What an operator sees and does.
@@ -48,13 +48,13 @@ impl Admin for Operator {
     }
 
     fn status(&self, asker: &Asker) -> Value {
-        let mut status = self.dispatcher.manager().status(&asker.principal, asker.admin);
+        let mut status = self.dispatcher.manager().status(viewer(asker));
         status["unready"] = json!(self.unready());
         status
     }
 
-    fn instances(&self) -> Value {
-        self.dispatcher.manager().instances()
+    fn instances(&self, asker: &Asker) -> Value {
+        self.dispatcher.manager().instances(viewer(asker))
     }
 
     fn methods(&self) -> Value {
@@ -116,6 +116,13 @@ impl Admin for Operator {
 
     fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
         self.dispatcher.manager().encode_metrics(encoder)
+    }
+}
+
+fn viewer(asker: &Asker) -> Viewer<'_> {
+    Viewer {
+        principal: &asker.principal,
+        admin: asker.admin,
     }
 }
 

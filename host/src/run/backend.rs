@@ -77,7 +77,11 @@ impl Backend for Dispatcher {
         Dispatcher::serve(self, route, caller, parts, body).await
     }
 
-    async fn call(&self, method: &str, params: Bytes, caller: Caller) -> Result<Value, Error> {
+    fn in_memory(body: &Body) -> usize {
+        body.in_memory()
+    }
+
+    async fn call(&self, method: &str, params: Bytes, caller: Caller) -> Result<Bytes, Error> {
         Dispatcher::call(self, method, params, caller).await
     }
 

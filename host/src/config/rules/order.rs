@@ -19,6 +19,11 @@ pub(in crate::config) fn settle(settings: &mut Settings, tree: &Node, mistakes: 
     );
     pairs.settle(
         &table,
+        ("batch_answer_bytes", &mut limits.batch_answer_bytes),
+        ("buffered_answer_bytes", &mut limits.buffered_answer_bytes),
+    );
+    pairs.settle(
+        &table,
         ("body_idle_timeout", &mut limits.body_idle_timeout),
         ("body_timeout", &mut limits.body_timeout),
     );

@@ -175,6 +175,14 @@ pub struct Limits {
     #[serde(with = "size")]
     #[schemars(with = "SizeText")]
     pub buffered_bytes: u64,
+    /// The answers to one JSON-RPC batch together, until its client has read them.
+    #[serde(with = "size")]
+    #[schemars(with = "SizeText")]
+    pub batch_answer_bytes: u64,
+    /// All whole answers held at once, until their clients have read them.
+    #[serde(with = "size")]
+    #[schemars(with = "SizeText")]
+    pub buffered_answer_bytes: u64,
     /// The most header fields of a request.
     #[schemars(range(min = 1))]
     pub header_count: usize,
@@ -217,6 +225,8 @@ impl Default for Limits {
         Self {
             body_bytes: 32 << 20,
             buffered_bytes: 512 << 20,
+            batch_answer_bytes: 128 << 20,
+            buffered_answer_bytes: 512 << 20,
             header_count: 100,
             header_bytes: 64 << 10,
             header_timeout: Duration::from_secs(10),

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use http::HeaderMap;
 use plugin_api::Error;
 use serde_json::Value;
 
-use super::manager;
 use super::message::Request;
+use super::{manager, reply};
 use crate::gateway::backend::{Asker, Backend};
 use crate::gateway::site::{Lane, stopping};
 
@@ -32,15 +33,17 @@ impl<B: Backend> Caller<B> {
         &self.lane
     }
 
-    /// Calls and waits.
+    /// Calls and waits for the result, as JSON.
     ///
     /// # Errors
     /// The method's own; `SHUTDOWN` when the host stops first.
-    pub(super) async fn call(&self, request: &Request) -> Result<Value, Error> {
+    pub(super) async fn call(&self, request: &Request) -> Result<Bytes, Error> {
         let site = &self.lane.site;
         let work = async {
             match request.method.strip_prefix(manager::PREFIX) {
-                Some(verb) => manager::call(&*site.admin, &self.asker, verb, &request.params).await,
+                Some(verb) => manager::call(&*site.admin, &self.asker, verb, &request.params)
+                    .await
+                    .map(|value| reply::text(&value)),
                 None => {
                     let params = request.params.clone();
                     site.backend

@@ -53,7 +53,7 @@ pub(super) async fn call(
 ) -> Result<Value, Error> {
     match verb {
         "status" => read::<Nothing>(params).map(|Nothing {}| admin.status(asker)),
-        "instances" => read::<Nothing>(params).map(|Nothing {}| admin.instances()),
+        "instances" => read::<Nothing>(params).map(|Nothing {}| admin.instances(asker)),
         "methods" => read::<Nothing>(params).map(|Nothing {}| admin.methods()),
         "plugins" => read::<Nothing>(params).map(|Nothing {}| admin.plugins()),
         "drain" | "resume" => {

@@ -9,6 +9,7 @@ mod manager;
 mod message;
 mod reply;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use plugin_api::Error;
 use self::message::{Id, Message, Payload, Request};
 use super::answer::{self, Content};
 use super::backend::{Asker, Backend};
+use super::held::Holding;
 use super::keys::Principal;
 use super::site::Lane;
 use super::{admit, failure};
@@ -60,7 +62,10 @@ pub(super) async fn answer<B: Backend>(
                 Message::Request(request) if request.id.is_some() && wants_events(&request, headers) => {
                     Ok(events::answer(caller, request))
                 }
-                message => Ok(whole(one(&caller, message).await)),
+                message => {
+                    let holding = Holding::single(&lane.site.answers);
+                    Ok(whole(one(&caller, message, &holding).await))
+                }
             }
         }
         Payload::Batch(messages) if messages.is_empty() => {
@@ -80,58 +85,73 @@ async fn batch<B: Backend>(
     principal: &Principal,
     caller: &call::Caller<B>,
     messages: Vec<Message>,
-) -> Option<Vec<u8>> {
+) -> Option<Vec<Bytes>> {
+    let holding = Holding::batch(&lane.site.answers, lane.site.limits.batch_answer_bytes);
     let slots: Vec<_> = (1..LANES.min(messages.len()))
         .map_while(|_| admit::room(&lane.site, principal).ok())
         .collect();
     let answers = stream::iter(messages)
-        .map(|message| in_batch(caller, message))
+        .map(|message| in_batch(caller, message, &holding))
         .buffered(slots.len() + 1);
-    let answers: Vec<Vec<u8>> = answers.filter_map(async |answer| answer).collect().await;
-    if answers.is_empty() {
+    let mut answers = pin!(answers.filter_map(async |answer| answer));
+    let mut pieces = Vec::new();
+    while let Some(answer) = answers.next().await {
+        pieces.push(Bytes::from_static(if pieces.is_empty() { b"[" } else { b"," }));
+        pieces.extend(answer);
+    }
+    if pieces.is_empty() {
         return None;
     }
-    let mut text = vec![b'['];
-    text.extend(answers.join(&b','));
-    text.push(b']');
-    Some(text)
+    pieces.push(Bytes::from_static(b"]"));
+    Some(pieces)
 }
 
 /// One entry of a batch.
-async fn in_batch<B: Backend>(caller: &call::Caller<B>, message: Message) -> Option<Vec<u8>> {
+async fn in_batch<B: Backend>(
+    caller: &call::Caller<B>,
+    message: Message,
+    holding: &Holding,
+) -> Option<Vec<Bytes>> {
     match message {
         Message::Request(Request {
             id: Some(id),
             stream: Some(true),
             ..
-        }) => Some(reply::failure(
+        }) => Some(vec![reply::failure(
             &id,
             &message::invalid("a batch cannot be streamed: send the request by itself"),
-        )),
-        message => one(caller, message).await,
+        )]),
+        message => one(caller, message, holding).await,
     }
 }
 
 /// One request; `None` for a notification, which is waited for all the same: hanging up still cancels it, and it
-/// stays within the limits.
-async fn one<B: Backend>(caller: &call::Caller<B>, message: Message) -> Option<Vec<u8>> {
+/// stays within the limits. Its result counts from here until it is written.
+async fn one<B: Backend>(
+    caller: &call::Caller<B>,
+    message: Message,
+    holding: &Holding,
+) -> Option<Vec<Bytes>> {
     match message {
-        Message::Invalid { id, error } => Some(reply::failure(&id, &error)),
+        Message::Invalid { id, error } => Some(vec![reply::failure(&id, &error)]),
         Message::Request(request) => {
             let outcome = caller.call(&request).await;
             let id = request.id?;
-            Some(match outcome {
-                Ok(value) => reply::success(&id, &value),
-                Err(error) => reply::failure(&id, &error),
-            })
+            let answer = match outcome {
+                Ok(result) => reply::success(&id, result),
+                // What a plugin says of a failure may be long as well.
+                Err(error) => vec![reply::failure(&id, &error)],
+            };
+            let held: Result<_, Error> = answer.into_iter().map(|piece| holding.hold(piece)).collect();
+            Some(held.unwrap_or_else(|error| vec![reply::failure(&id, &error)]))
         }
     }
 }
 
 /// Nothing is said to notifications alone.
-fn whole<B>(answer: Option<Vec<u8>>) -> Response<Content<B>> {
+fn whole<B>(answer: Option<Vec<Bytes>>) -> Response<Content<B>> {
     match answer {
-        Some(text) => answer::typed(StatusCode::OK, "application/json", text),
+        Some(pieces) => answer::made_of(StatusCode::OK, "application/json", pieces),
         None => {
             let mut response = Response::new(Content::whole(""));
             *response.status_mut() = StatusCode::NO_CONTENT;

@@ -1,19 +1,14 @@
 //! Replies: from outcomes to bytes.
 
+use bytes::Bytes;
 use plugin_api::{Error, ErrorCode};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::message::Id;
+use crate::gateway::body::SMALL;
 use crate::gateway::failure::describe;
-
-#[derive(Serialize)]
-struct Success<'a> {
-    jsonrpc: &'static str,
-    id: &'a RawValue,
-    result: &'a Value,
-}
 
 #[derive(Serialize)]
 struct Failure<'a> {
@@ -42,17 +37,23 @@ struct ItemParams<'a> {
     item: &'a Value,
 }
 
-/// A result.
-pub(super) fn success(id: &Id, result: &Value) -> Vec<u8> {
-    text(&Success {
-        jsonrpc: "2.0",
-        id: id.raw(),
-        result,
-    })
+/// A result, which is JSON, in one piece if it is small.
+pub(super) fn success(id: &Id, result: Bytes) -> Vec<Bytes> {
+    let head = [
+        br#"{"jsonrpc":"2.0","id":"#,
+        id.raw().get().as_bytes(),
+        br#","result":"#,
+    ]
+    .concat();
+    const END: &[u8] = b"}";
+    if result.len() <= SMALL {
+        return vec![[&head, &*result, END].concat().into()];
+    }
+    vec![head.into(), result, Bytes::from_static(END)]
 }
 
 /// A failure, with everything we know of it in `data`.
-pub(super) fn failure(id: &Id, error: &Error) -> Vec<u8> {
+pub(super) fn failure(id: &Id, error: &Error) -> Bytes {
     let mut data = describe(error);
     if let Some(data) = data.as_object_mut() {
         data.shift_remove("code");
@@ -71,7 +72,7 @@ pub(super) fn failure(id: &Id, error: &Error) -> Vec<u8> {
 }
 
 /// One item of a streamed result: a notification that names the request it belongs to.
-pub(super) fn item(id: &Id, item: &Value) -> Vec<u8> {
+pub(super) fn item(id: &Id, item: &Value) -> Bytes {
     let params = ItemParams { id: id.raw(), item };
     text(&Item {
         jsonrpc: "2.0",
@@ -80,7 +81,8 @@ pub(super) fn item(id: &Id, item: &Value) -> Vec<u8> {
     })
 }
 
-fn text(message: &impl Serialize) -> Vec<u8> {
+/// As JSON.
+pub(super) fn text(message: &impl Serialize) -> Bytes {
     // Plain structs over JSON values: nothing in them can fail to serialise.
-    serde_json::to_vec(message).unwrap_or_default()
+    serde_json::to_vec(message).unwrap_or_default().into()
 }

@@ -57,8 +57,9 @@ impl Drop for Running {
 pub(super) struct Fake(pub Arc<Seen>);
 
 /// A path, the methods it answers, and whether it is for administrators.
-const ROUTES: [(&str, &str, bool); 7] = [
+const ROUTES: [(&str, &str, bool); 8] = [
     ("/hello", "GET", false),
+    ("/long", "GET", false),
     ("/echo", "POST", false),
     ("/hang", "POST", false),
     ("/deaf", "POST", false),
@@ -88,6 +89,9 @@ impl Route for FakeRoute {
         &self.methods
     }
 }
+
+/// More than any socket takes of an answer that nobody reads.
+pub(super) const LONG: usize = 24 << 20;
 
 type Body = BoxBody<Bytes, BoxError>;
 
@@ -145,6 +149,7 @@ impl Backend for Fake {
         let running = self.0.begin();
         let response = Response::new(match route.path {
             "/hello" => full("hello"),
+            "/long" => full(vec![b'x'; LONG]),
             "/echo" => full(format!("{} bytes", body.len())),
             "/hang" => {
                 caller.cancellation.cancelled().await;
@@ -170,11 +175,17 @@ impl Backend for Fake {
         (response, Some(Duration::ZERO))
     }
 
-    async fn call(&self, method: &str, params: Bytes, caller: Asker) -> Result<Value, Error> {
+    fn in_memory(body: &Body) -> usize {
+        // The fake's whole bodies are as long as they say; its streams do not say.
+        http_body::Body::size_hint(body).exact().unwrap_or_default() as usize
+    }
+
+    async fn call(&self, method: &str, params: Bytes, caller: Asker) -> Result<Bytes, Error> {
         let _running = self.0.begin();
-        match method {
+        let value = match method {
             "fake/echo" => Ok(serde_json::from_slice(&params).unwrap_or(Value::Null)),
             "fake/null" => Ok(Value::Null),
+            "fake/long" => Ok(Value::from("x".repeat(LONG))),
             "fake/fail" => Err(Error::instance(ErrorCode::UPSTREAM_ERROR, "it fell over")
                 .hint("pick it up")
                 .detail("instance", "one")),
@@ -191,7 +202,8 @@ impl Backend for Fake {
                 Fault::Client,
                 format!("there is no method `{method}`"),
             )),
-        }
+        };
+        value.map(|value: Value| value.to_string().into())
     }
 
     async fn open(
@@ -203,6 +215,7 @@ impl Backend for Fake {
         let running = self.0.begin();
         let items = stream::iter([json!(1), json!({"two": 2}), Value::Null]).map(Ok);
         match method {
+            "fake/long" => Ok(stream::repeat(Ok(Value::from("x".repeat(LONG)))).take(2).boxed()),
             "fake/count" => Ok(items.boxed()),
             "fake/break" => {
                 let broken = Err(Error::instance(ErrorCode::STREAM_BROKEN, "it broke off"));
@@ -226,7 +239,7 @@ impl Admin for Fake {
     fn status(&self, _: &Asker) -> Value {
         json!({ "fleet": "well" })
     }
-    fn instances(&self) -> Value {
+    fn instances(&self, _: &Asker) -> Value {
         json!([])
     }
     fn methods(&self) -> Value {

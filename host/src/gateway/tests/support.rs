@@ -145,6 +145,7 @@ impl Server {
         eventually("nothing is in flight", || self.in_flight() == 0).await;
         eventually("nothing runs behind", || self.seen.running() == 0).await;
         eventually("no body is held", || self.site.budget.used() == 0).await;
+        eventually("no answer is held", || self.held_answers() == 0).await;
         eventually("no connection is left", || self.open() == 0).await;
         let response = self
             .ask("GET /hello HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
@@ -155,6 +156,11 @@ impl Server {
     /// Bytes of bodies held.
     pub(super) fn held(&self) -> u64 {
         self.site.budget.used()
+    }
+
+    /// Bytes of answers held.
+    pub(super) fn held_answers(&self) -> u64 {
+        self.site.answers.used()
     }
 
     /// Bytes read from clients.

@@ -16,9 +16,9 @@ use super::take::Taker;
 use super::want::{AllocateParams, Want};
 use super::{DEFAULT_TTL, DEFAULT_WAIT, LONGEST_TTL, LONGEST_WAIT, MOST_EACH, MOST_RESOURCES};
 use crate::manager::methods::Span;
-use crate::manager::{Manager, Who};
+use crate::manager::{Manager, Viewer, Who};
 use crate::pool::events::kind;
-use crate::pool::{Clock, EventSink};
+use crate::pool::{Clock, EventSink, Reserver};
 
 /// All allocations of a host.
 pub struct Allocations {
@@ -153,10 +153,12 @@ impl Allocations {
         possible(&wants)?;
         let _coming = self.come(&who.principal)?;
         let id = format!("alloc-{:016x}", fastrand::u64(..));
-        let by = format!("`{}` ({id})", who.principal);
+        let by = Reserver {
+            principal: who.principal.clone(),
+            words: format!("`{}` ({id})", who.principal).into(),
+        };
         let taker = Taker {
             turn: &self.turn,
-            principal: &who.principal,
             by: &by,
             deadline: Instant::now() + wait,
             context: &who.context,
@@ -263,16 +265,16 @@ impl Allocations {
 
     /// The caller's allocations; an administrator's are everybody's.
     pub fn visible_to(&self, who: &Who) -> Value {
-        self.shown(|allocation| who.admin || allocation.principal == *who.principal)
+        self.shown(|allocation| who.viewer().sees(&allocation.principal))
     }
 
-    /// All of them, for status: of those that are somebody else's, whoever is no administrator sees neither where the
-    /// resources are nor what their hubs say of them.
-    pub fn all(&self, principal: &str, admin: bool) -> Value {
+    /// All of them, for status: of those that are somebody else's, whoever is no administrator sees neither whose they
+    /// are nor where the resources are, nor what their hubs say of them.
+    pub fn all(&self, viewer: Viewer<'_>) -> Value {
         let now = self.clock.now();
         let show = |allocation: &Shared| {
             let mut shown = allocation.to_json(now);
-            if !admin && allocation.principal != principal {
+            if !viewer.sees(&allocation.principal) {
                 conceal(&mut shown);
             }
             shown
@@ -315,7 +317,7 @@ impl Allocations {
     fn of(&self, id: &str, who: &Who) -> Result<Shared, Error> {
         let found = self.book.lock().current.get(id).cloned();
         let allocation = found.ok_or_else(|| unknown(id))?;
-        if !who.admin && allocation.principal != *who.principal {
+        if !who.viewer().sees(&allocation.principal) {
             let message = format!("the allocation `{id}` is somebody else's");
             return Err(Error::new(ErrorCode::FORBIDDEN, Fault::Client, message)
                 .hint("only whoever made it, or a key with `admin = true`, may do this"));

@@ -190,9 +190,10 @@ impl Resource {
     }
 }
 
-/// Takes out what only its owner and administrators may know of an allocation: where its resources are, and what their
-/// hubs say of them.
+/// Takes out what only its owner and administrators may know of an allocation: whose it is, where its resources are, and
+/// what their hubs say of them.
 pub(super) fn conceal(shown: &mut Value) {
+    shown["principal"] = Value::Null;
     let resources = shown["resources"].as_array_mut();
     for resource in resources.into_iter().flatten().filter_map(Value::as_object_mut) {
         resource.remove("url");

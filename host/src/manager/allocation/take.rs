@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::want::Want;
 use crate::manager::{Asking, Held};
-use crate::pool::{Asker, Lease, Pool, Preparation, Refusal, Reservation, Tried};
+use crate::pool::{Asker, Lease, Pool, Preparation, Refusal, Reservation, Reserver, Tried};
 
 /// Between two rounds, doubling…
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -50,8 +50,9 @@ impl Taken {
         (self.lease.take(), self.reservation.take(), self.pool.clone())
     }
 
-    fn reserve(&mut self, by: &str) -> bool {
-        self.reservation = self.lease.as_ref().and_then(|lease| lease.reserve(by));
+    fn reserve(&mut self, by: &Reserver) -> bool {
+        let reserve = |lease: &Lease| lease.reserve(by.clone());
+        self.reservation = self.lease.as_ref().and_then(reserve);
         self.reservation.is_some()
     }
 
@@ -87,9 +88,8 @@ enum Miss {
 /// Who takes, until when, and in whose name.
 pub(super) struct Taker<'a> {
     pub(super) turn: &'a Mutex<()>,
-    pub(super) principal: &'a str,
-    /// Why nobody else gets what is exclusive, for people.
-    pub(super) by: &'a str,
+    /// Who it is, and why nobody else gets what is exclusive.
+    pub(super) by: &'a Reserver,
     pub(super) deadline: Instant,
     pub(super) context: &'a Context,
 }
@@ -150,7 +150,7 @@ impl Taker<'_> {
 
     fn try_one(&self, want: &Want) -> Result<Taken, Miss> {
         let asker = Asker {
-            principal: self.principal,
+            principal: &self.by.principal,
         };
         let mut fetching = None;
         let mut busy = false;
@@ -189,7 +189,7 @@ impl Taker<'_> {
         let asking = Asking {
             requirement: &want.requirement,
             asker: Asker {
-                principal: self.principal,
+                principal: &self.by.principal,
             },
             tried: &Tried::NONE,
             // Ours ends all of it, with the words for all of it.

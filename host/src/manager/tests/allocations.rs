@@ -35,19 +35,15 @@ async fn it_says_what_was_given_and_until_when_but_no_secrets() {
     assert_eq!(resource["url"], "http://gpu1");
     assert_eq!(allocated["expires_in_ms"], 90_000);
     assert_eq!(allocated["principal"], "alice");
-    let status = fleet.manager.status("alice", false);
+    let status = fleet.manager.status(user("alice").viewer());
     assert_eq!(status["allocations"][0]["allocation"], allocated["allocation"]);
-    for (who, admin, sees) in [
-        ("alice", false, true),
-        ("root", true, true),
-        ("bob", false, false),
-    ] {
-        let status = fleet.manager.status(who, admin);
+    for (who, sees) in [(user("alice"), true), (admin(), true), (user("bob"), false)] {
+        let status = fleet.manager.status(who.viewer());
         let shown = &status["allocations"][0];
-        assert_eq!(
-            shown["principal"], "alice",
-            "{who}: that it is there everybody may know"
-        );
+        let who = &who.principal;
+        // That it is there everybody may know, and whose it is nobody else.
+        assert_eq!(shown["principal"] == "alice", sees, "{who}");
+        assert_eq!(status.to_string().contains("alice"), sees, "{who}");
         let resource = shown["resources"][0].as_object().unwrap();
         for key in ["url", "metadata"] {
             assert_eq!(resource.contains_key(key), sees, "{who}: {key}");
@@ -171,6 +167,9 @@ async fn an_exclusive_one_waits_for_the_others_and_keeps_them_away() {
         status["reason"],
         format!("allocated exclusively by `alice` ({id})")
     );
+    let reason = |who: &str| fleet.instance_for(&user(who), "gpu1")["reason"].clone();
+    assert_eq!(reason("alice"), status["reason"]);
+    assert_eq!(reason("bob"), "allocated exclusively");
     assert!(fleet.request("models", "gpu1").is_none());
     fleet
         .call(&user("alice"), "release", json!({ "allocation": id }))

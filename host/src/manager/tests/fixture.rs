@@ -170,7 +170,12 @@ impl Fleet {
 
     /// What status says of an instance.
     pub(super) fn instance(&self, id: &str) -> Value {
-        let instances = self.manager.instances();
+        self.instance_for(&admin(), id)
+    }
+
+    /// What status says of an instance to somebody.
+    pub(super) fn instance_for(&self, who: &Who, id: &str) -> Value {
+        let instances = self.manager.instances(who.viewer());
         let found = instances
             .as_array()
             .unwrap()

@@ -135,7 +135,7 @@ async fn a_follower_of_events_may_call_the_manager() {
                 continue;
             };
             manager.totals();
-            manager.status("root", true);
+            manager.status(admin().viewer());
             if event.kind == "allocation_created" {
                 let params = json!({ "allocation": event.data["allocation"] }).to_string();
                 manager

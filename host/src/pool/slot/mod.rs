@@ -26,8 +26,10 @@ pub(super) use pace::Pace;
 pub use phase::State;
 pub(super) use phase::{Condition, Leaving, Phase};
 
+pub(super) use self::obstacle::RESERVED;
 use self::obstacle::Trouble;
 use super::gate::{Closed, Gate};
+use super::hold::Reserver;
 use super::notes::Notes;
 use super::rest::Rest;
 use super::warm::Specification;
@@ -76,8 +78,8 @@ pub(super) struct Slot {
     pub(super) emptied: Notify,
     /// How many of those in flight are [holds](super::hold::Hold).
     pub(super) holds: AtomicU32,
-    /// Who has it for himself, for people.
-    pub(super) reserved: Mutex<Option<Arc<str>>>,
+    /// Who has it for himself.
+    pub(super) reserved: Mutex<Option<Reserver>>,
     /// Ends its loops.
     pub(super) retired: CancellationToken,
     /// What it was started with, where it is one of the warm pool's: then no ordinary request gets it.

@@ -7,6 +7,9 @@ use plugin_api::contract::time::Tick;
 use super::Slot;
 use crate::pool::gate::Closed;
 
+/// What keeps requests from one that somebody has for himself.
+pub(in crate::pool) const RESERVED: &str = "allocated exclusively";
+
 /// What a breaker opened for.
 #[derive(Debug)]
 pub(super) struct Trouble {
@@ -34,11 +37,8 @@ impl Slot {
         }
         drop(condition);
         if closed.has(Closed::ALLOCATED) {
-            let by = self.reserved.lock().clone();
-            return Some(match by {
-                Some(by) => format!("allocated exclusively by {by}"),
-                None => "allocated exclusively".to_owned(),
-            });
+            // Not by whom: this reaches every caller.
+            return Some(RESERVED.into());
         }
         if closed.has(Closed::BREAKER) {
             return Some(self.breaker_obstacle(now));

@@ -4,7 +4,14 @@ use plugin_api::contract::outcome::Outcome;
 use plugin_api::contract::requirement::Requirement;
 
 use crate::pool::testing::{fleet, idle, only, pass};
-use crate::pool::{Refusal, State};
+use crate::pool::{Refusal, Reserver, State};
+
+fn by(principal: &str) -> Reserver {
+    Reserver {
+        principal: principal.into(),
+        words: format!("`{principal}`").into(),
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_takes_a_place_and_leaves_no_trace() {
@@ -46,7 +53,7 @@ async fn a_reserved_instance_finishes_what_it_has_and_takes_nothing_new() {
     let fleet = fleet(&["a", "b"]).start().await;
     let busy = fleet.take_from("a");
     let mine = fleet.take_from("a");
-    let reservation = mine.reserve("`me`").unwrap();
+    let reservation = mine.reserve(by("me")).unwrap();
     assert!(!reservation.is_sole());
     for _ in 0..10 {
         assert_eq!(fleet.take().instance().id, "b", "others go elsewhere");
@@ -54,8 +61,11 @@ async fn a_reserved_instance_finishes_what_it_has_and_takes_nothing_new() {
     let status = fleet.status("a");
     assert_eq!(
         (status.routable, status.state, status.reason.as_deref()),
-        (false, State::Healthy, Some("allocated exclusively by `me`"))
+        (false, State::Healthy, Some("allocated exclusively"))
     );
+    let told_to = |who: &str| status.clone().told_to(|owner| owner == who).reason.unwrap();
+    assert_eq!(told_to("me"), "allocated exclusively by `me`");
+    assert_eq!(told_to("other"), "allocated exclusively");
     let waiting = tokio::spawn(async move {
         reservation.sole().await;
         reservation
@@ -72,7 +82,7 @@ async fn a_reserved_instance_finishes_what_it_has_and_takes_nothing_new() {
 async fn who_wants_a_reserved_instance_waits_for_it() {
     let fleet = fleet(&["a"]).start().await;
     let mine = fleet.take();
-    let reservation = mine.reserve("`me`").unwrap();
+    let reservation = mine.reserve(by("me")).unwrap();
     let hold = mine.hold();
     let waiter = fleet.wait("other", only("a"));
     pass(5.0).await;
@@ -89,10 +99,10 @@ async fn who_wants_a_reserved_instance_waits_for_it() {
 async fn one_instance_is_reserved_once() {
     let fleet = fleet(&["a"]).start().await;
     let (one, other) = (fleet.take(), fleet.take());
-    let reservation = one.reserve("`one`").unwrap();
-    assert!(other.reserve("`other`").is_none());
+    let reservation = one.reserve(by("one")).unwrap();
+    assert!(other.reserve(by("other")).is_none());
     drop(reservation);
-    assert!(other.reserve("`other`").is_some());
+    assert!(other.reserve(by("other")).is_some());
 }
 
 #[tokio::test(start_paused = true)]
