@@ -17,6 +17,12 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 /// How many user and group identities a box has where it has several.
 pub const IDS_OF_A_BOX: u32 = 65536;
 
+/// The capabilities that a box may keep: those with which a supervisor becomes somebody else and ends what that one left.
+///
+/// In a user namespace the others look harmless and are not: they open parts of the kernel (mounts, packet filters,
+/// tracing) which were made for root alone, and where most ways out of such boxes were found.
+pub const CAPABILITIES: [&str; 3] = ["KILL", "SETGID", "SETUID"];
+
 /// Identities from here up to 2^31 are given to nobody: above those of people, services and containers, below where
 /// numbers turn negative.
 pub const FIRST_FREE_ID: u32 = 0x7000_0000;
@@ -57,6 +63,15 @@ pub enum Belt {
     Processes,
 }
 
+/// The first capability a workload names that no box may keep.
+pub fn surplus_capability(workload: &Workload) -> Option<&str> {
+    workload
+        .capabilities
+        .iter()
+        .map(String::as_str)
+        .find(|name| !CAPABILITIES.contains(name))
+}
+
 impl Confinement {
     /// Whether the workload is one that a launcher can run at all. The hub has looked before; this is the wall.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
@@ -80,6 +95,13 @@ impl Confinement {
         }
         if workload.command.is_empty() {
             return refused("command", "it is empty");
+        }
+        if let Some(name) = surplus_capability(workload) {
+            let why = format!(
+                "`{name}` is none that a box may have; those are {}",
+                CAPABILITIES.join(", ")
+            );
+            return refused("capabilities", &why);
         }
         self.user().map(drop)
     }

@@ -24,6 +24,9 @@ use crate::outer::{Go, Orders, Word};
 use crate::refusal::While;
 use crate::{CONTROL_DIRECTORY, CONTROL_SOCKET, Confinement, Refusal, frame, syscalls};
 
+/// Threads of the outer part while there is a box: the one that waits, and the one that seals.
+const THREADS_OUTSIDE: u64 = 2;
+
 /// What the box is called from within.
 const HOST_NAME: &[u8] = b"box";
 
@@ -100,7 +103,8 @@ fn build(orders: &Orders, channel: &UnixStream) -> Result<(), Refusal> {
         }
     };
     filesystem::build(&confinement.workload, outside(user), outside(group))?;
-    limits::set(confinement, u64::from(!orders.several_ids))?;
+    let beside = if orders.several_ids { 0 } else { THREADS_OUTSIDE };
+    limits::set(confinement, beside)?;
     if orders.several_ids {
         // Last, so that everything above belongs to the machine's root, whom nobody in the box can become.
         unshare(CloneFlags::CLONE_NEWUSER)

@@ -30,7 +30,10 @@ use outer::identity;
 mod refusal;
 mod syscalls;
 
-pub use description::{Belt, CONTROL_DIRECTORY, CONTROL_SOCKET, Confinement, FIRST_FREE_ID, IDS_OF_A_BOX};
+pub use description::{
+    Belt, CAPABILITIES, CONTROL_DIRECTORY, CONTROL_SOCKET, Confinement, FIRST_FREE_ID, IDS_OF_A_BOX,
+    surplus_capability,
+};
 pub use event::{End, Event};
 pub use frame::write as write_frame;
 pub use refusal::Refusal;

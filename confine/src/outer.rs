@@ -4,6 +4,7 @@ mod child;
 pub(crate) use child::{Go, Orders, Word};
 pub(crate) mod identity;
 mod inherited;
+mod seal;
 mod watch;
 
 use std::fs::File;

@@ -16,7 +16,7 @@ pub(super) fn set_oom_score() {
 
 /// Sets what the description says, soft and hard.
 ///
-/// `beside` is how many processes outside the box the kernel counts with it: the outer part, where both are one user.
+/// `beside` is how many threads outside the box the kernel counts with it: the outer part's, where both are one user.
 pub(super) fn set(confinement: &Confinement, beside: u64) -> Result<(), Refusal> {
     let limits = &confinement.workload.limits;
     let belts = &confinement.belts;

@@ -12,6 +12,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
 
 use super::identity;
+use super::seal::Sealer;
 use crate::refusal::While;
 use crate::{CONTROL_DIRECTORY, Confinement, IDS_OF_A_BOX, INNER, Refusal, SUBCOMMAND, frame};
 
@@ -46,6 +47,9 @@ pub(super) struct Child {
     pidfd: OwnedFd,
     /// The directory of its control channel, where that is inside the box.
     control: Option<File>,
+    /// Who closes that directory once the program listens, and the mounts it is among.
+    sealer: Option<Sealer>,
+    mounts: Option<File>,
     ids: u32,
     /// The program's standard input, which ends when we do. A pipe of its own: who may write to one can keep it open, so
     /// ours must not be in the box.
@@ -57,10 +61,12 @@ impl Child {
     pub(super) fn start(confinement: &Confinement) -> Result<Self, Refusal> {
         let boxed = confinement.workload.isolation == Isolation::System;
         let several_ids = boxed && identity::are_several();
+        let mut sealer = None;
         if boxed {
             if !several_ids {
                 identity::enter_alone(confinement)?;
             }
+            sealer = Some(Sealer::new()?);
             unshare(CloneFlags::CLONE_NEWPID)
                 .during("entering a process namespace")
                 .map_err(|refusal| {
@@ -95,6 +101,8 @@ impl Child {
             process,
             pidfd,
             control: None,
+            sealer,
+            mounts: None,
             ids: if several_ids { IDS_OF_A_BOX } else { 1 },
             _stdin: stdin,
         };
@@ -129,6 +137,8 @@ impl Child {
                         // Nothing in there is the program's yet, so the path leads where we built it.
                         let directory = File::open(format!("/proc/{pid}/root{CONTROL_DIRECTORY}"));
                         self.control = Some(directory.during("reaching the control channel")?);
+                        let mounts = File::open(format!("/proc/{pid}/ns/mnt"));
+                        self.mounts = Some(mounts.during("reaching the box's mounts")?);
                     }
                 }
                 Ok(Word::Failed(refusal)) => return Err(refusal),
@@ -158,6 +168,14 @@ impl Child {
     /// The directory of its control channel, where that is inside the box.
     pub(super) fn control(&self) -> Option<&File> {
         self.control.as_ref()
+    }
+
+    /// The program listens: from now on nothing else shall be where it does.
+    pub(super) fn seal(&mut self) -> Result<(), Refusal> {
+        match (&self.sealer, self.mounts.take()) {
+            (Some(sealer), Some(mounts)) => sealer.seal(mounts),
+            _ => Ok(()),
+        }
     }
 
     /// Kills it and waits: a box's other processes are gone then too, because process 1 of their namespace is.

@@ -49,6 +49,7 @@ pub(super) fn until_its_end(
         }
         if !is_ready && let Some(socket) = socket(&child, confinement, &mut listens) {
             is_ready = true;
+            child.seal()?;
             tell(&Event::Ready { socket });
         }
         let pauses = [

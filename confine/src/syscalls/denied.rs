@@ -56,6 +56,15 @@ const ALWAYS: &[i64] = &[
     libc::SYS_lookup_dcookie,
     libc::SYS_nfsservctl,
     447, // memfd_secret
+    // Memory that is no process's: whoever fills it stays small, and when memory runs out the supervisor is ended in its
+    // place. It would also be a place from which programs can be run.
+    libc::SYS_memfd_create,
+    libc::SYS_shmget,
+    // Notes on files that are shown nowhere: those on a directory that lasts would outlive whoever wrote them.
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    463, // setxattrat
     libc::SYS_vmsplice,
     // The machine itself.
     libc::SYS_kexec_load,
@@ -99,8 +108,8 @@ const ARCHITECTURE: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ARCHITECTURE: &[i64] = &[];
 
-/// What an interpreter can do without: programs that are no files, and networks.
-const STRICT: &[i64] = &[libc::SYS_memfd_create, libc::SYS_execveat];
+/// What an interpreter can do without: programs without a name, and networks.
+const STRICT: &[i64] = &[libc::SYS_execveat];
 
 const UNIX: i32 = libc::AF_UNIX;
 const INET: [i32; 2] = [libc::AF_INET, libc::AF_INET6];

@@ -201,7 +201,7 @@ tell(file=run("/work/true"), loader=run(loader, "/work/true"), memory=memory())
         let standard = told(who, &python(program));
         assert_eq!(
             standard,
-            json!({ "file": "EACCES", "loader": "failed", "memory": "ran" }),
+            json!({ "file": "EACCES", "loader": "failed", "memory": "EPERM" }),
             "{who:?}"
         );
         let mut strict = python(program);
@@ -212,6 +212,40 @@ tell(file=run("/work/true"), loader=run(loader, "/work/true"), memory=memory())
             json!({ "file": "EACCES", "loader": "failed", "memory": "EPERM" }),
             "{who:?}"
         );
+    }
+}
+
+#[test]
+fn there_is_no_memory_that_is_no_process_s_and_interpreters_do_without() {
+    let program = r#"
+import multiprocessing.shared_memory, subprocess
+shared = multiprocessing.shared_memory.SharedMemory(create=True, size=64)
+shared.close(); shared.unlink()
+tell(memfd=attempt(lambda: os.memfd_create("x")), shmget=call(29 if X86 else 194, 0, 4096, 0o1600),
+     callback=ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)(), child=subprocess.run(["/usr/bin/true"]).returncode)
+"#;
+    for who in everybody() {
+        let expected = json!({ "memfd": "EPERM", "shmget": "EPERM", "callback": 7, "child": 0 });
+        assert_eq!(told(who, &supervisor(program)), expected, "{who:?}");
+    }
+}
+
+#[test]
+fn no_notes_are_left_on_files_for_those_who_come_later() {
+    let program = r#"
+import shutil
+with open("/work/x", "w") as file:
+    pass
+tell(directory=attempt(lambda: os.setxattr("/work", "user.note", b"x")), file=attempt(lambda: os.setxattr("/work/x", "user.note", b"x")),
+     open=attempt(lambda: os.setxattr(os.open("/work", os.O_RDONLY), "user.note", b"x")),
+     link=attempt(lambda: os.setxattr("/work/x", "user.note", b"x", follow_symlinks=False)), at=call(463, -100, b"/work", 0, b"user.note", None, 0),
+     shown=os.listxattr("/work"), copied=attempt(lambda: shutil.copy2("/work/x", "/work/y")))
+"#;
+    for who in everybody() {
+        let expected = json!({
+            "directory": "EPERM", "file": "EPERM", "open": "EPERM", "link": "EPERM", "at": "EPERM", "shown": [], "copied": "OK",
+        });
+        assert_eq!(told(who, &python(program)), expected, "{who:?}");
     }
 }
 
@@ -261,10 +295,14 @@ fn what_is_wrong_with_a_workload_is_told_and_nothing_runs() {
     use confine::Event;
     use plugin_api::contract::workload::Network;
     type Change = fn(&mut plugin_api::contract::workload::Workload);
-    let changes: [(Change, &str); 6] = [
+    let changes: [(Change, &str); 7] = [
         (
             |workload| workload.capabilities = ["ALMIGHTY".to_owned()].into(),
             "ALMIGHTY",
+        ),
+        (
+            |workload| workload.capabilities = ["KILL", "SYS_ADMIN"].map(str::to_owned).into(),
+            "`SYS_ADMIN` is none that a box may have; those are KILL, SETGID, SETUID",
         ),
         (|workload| workload.user = Some("root".to_owned()), "root"),
         (|workload| workload.network = Network::Host, "network"),

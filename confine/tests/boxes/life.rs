@@ -42,24 +42,34 @@ fn the_control_channel_is_told_once_it_listens_and_goes_with_the_box() {
 }
 
 #[test]
-fn a_socket_put_in_the_place_of_the_first_is_not_followed() {
+fn once_it_listens_nothing_in_the_box_takes_the_place_of_its_socket() {
     let program = r#"
 listener = socket.socket(socket.AF_UNIX)
 path = os.environ["GLEITZEIT_CONTROL"]
 listener.bind(path); listener.listen(1)
 connection, _ = listener.accept(); connection.recv(1)
-os.unlink(path); other = socket.socket(socket.AF_UNIX); other.bind(path); other.listen(1)
-connection.sendall(b"first"); connection.close()
+folder, other = os.path.dirname(path), socket.socket(socket.AF_UNIX)
+tried = [attempt(work) for work in (lambda: os.unlink(path), lambda: os.rename(path, folder + "/away"), lambda: other.bind(folder + "/other"),
+    lambda: os.mkdir(folder + "/more"), lambda: os.chmod(folder, 0o777), lambda: os.chmod(path, 0o600), lambda: os.symlink("/", folder + "/link"))]
+connection.sendall(" ".join(tried + os.listdir(folder)).encode()); connection.close()
 connection, _ = listener.accept(); connection.recv(1)
-connection.sendall(b"first still"); connection.close()
+connection.sendall(b"still here"); connection.close()
 time.sleep(60)
 "#;
     for who in everybody() {
         let mut running = start(who, &python(program));
         running.started();
         let socket = running.ready();
-        assert_eq!(say(&socket, "?").unwrap(), "first", "{who:?}");
-        assert_eq!(say(&socket, "?").unwrap(), "first still", "{who:?}");
+        let tried = say(&socket, "x").unwrap();
+        let (left, refused) = {
+            let mut words: Vec<&str> = tried.split(' ').collect();
+            (words.split_off(7), words)
+        };
+        assert_eq!(left, ["control.sock"], "{who:?}: {tried}");
+        for answer in refused {
+            assert!(["EROFS", "EACCES", "EPERM"].contains(&answer), "{who:?}: {tried}");
+        }
+        assert_eq!(say(&socket, "x").unwrap(), "still here", "{who:?}");
     }
 }
 

@@ -20,6 +20,10 @@ pub const CONTROL_VARIABLE: &str = "GLEITZEIT_CONTROL";
 /// The value of [`CONTROL_VARIABLE`] where standard input and output are the channel.
 pub const CONTROL_STDIO: &str = "stdio";
 
+/// The least share of a processor that a workload can be held to: kernels keep no smaller quota than a millisecond in a
+/// hundred.
+pub const LEAST_CPUS: f64 = 0.01;
+
 /// A process in a box: what [`Hub::start`](crate::hub::Hub::start) of a sandboxing hub takes.
 ///
 /// # The control channel
@@ -89,7 +93,7 @@ pub enum Isolation {
 pub struct Limits {
     /// Memory in bytes, scratch directories included; swap is never given.
     pub memory_bytes: Option<u64>,
-    /// Processors, `0.5` being half of one.
+    /// Processors, `0.5` being half of one. Refused below [`LEAST_CPUS`].
     pub cpus: Option<f64>,
     /// Processes and threads at once.
     pub processes: Option<u32>,
@@ -120,11 +124,12 @@ pub enum Network {
 pub enum Syscalls {
     /// None: only with [`Isolation::None`].
     Unfiltered,
-    /// What no ordinary program needs: the engine's own list and more (`io_uring`, `ptrace`, `keyctl`, `bpf`, odd
-    /// socket families).
+    /// What no ordinary program needs: the engine's own list and more (`io_uring`, `ptrace`, `keyctl`, `bpf`, odd socket
+    /// families), and memory that is no process's (`memfd_create`, `shmget`): filled, it has the kernel end another in
+    /// the place of whoever filled it.
     #[default]
     Standard,
-    /// And what an interpreter can do without: `memfd_create`, `execveat`, network sockets.
+    /// And what an interpreter can do without: `execveat`, network sockets.
     Strict,
 }
 

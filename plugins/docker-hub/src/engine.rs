@@ -13,15 +13,18 @@ use plugin_api::ResourceInstance;
 use serde_json::Value;
 
 use crate::error::DockerError;
+use crate::image::Pulls;
 
 pub(crate) mod address;
 pub(crate) mod discovery;
 pub(crate) mod events;
 pub(crate) mod report;
+mod stuck;
 mod transport;
 
 pub(crate) use report::Report;
-use transport::{Route, Unconnected};
+use stuck::Stuck;
+use transport::{Route, Unconnected, distrust};
 
 /// What the client is told as its own limit on answers: ours come first, this one only bounds what they do not.
 const CLIENT_LIMIT: u64 = 60 * 60;
@@ -37,6 +40,8 @@ pub(crate) struct Engine {
     report: Mutex<Option<Arc<Report>>>,
     /// Cleared once it turned out that directories of this machine are not the engine's.
     shares_directories: AtomicBool,
+    pulls: Pulls,
+    stuck: Stuck,
 }
 
 impl Engine {
@@ -63,6 +68,8 @@ impl Engine {
             on_this_machine,
             report: Mutex::new(None),
             shares_directories: AtomicBool::new(true),
+            pulls: Pulls::default(),
+            stuck: Stuck::default(),
         })
     }
 
@@ -95,6 +102,16 @@ impl Engine {
         self.shares_directories.store(false, Ordering::Relaxed);
     }
 
+    /// The images that are being pulled, or could not be.
+    pub(crate) fn pulls(&self) -> &Pulls {
+        &self.pulls
+    }
+
+    /// The containers that it does not get rid of.
+    pub(crate) fn stuck(&self) -> &Stuck {
+        &self.stuck
+    }
+
     /// Waits for an answer, for so long as answers may take.
     pub(crate) async fn call<T>(
         &self,
@@ -124,6 +141,13 @@ impl Engine {
     /// What a failure of the client means.
     pub(crate) fn explain(&self, what: &'static str, error: ClientError) -> DockerError {
         let engine = self.url.clone();
+        if let Some(distrust) = distrust(&error) {
+            return DockerError::Distrust {
+                engine,
+                reason: distrust.to_string(),
+                by_the_engine: matches!(distrust, rustls::Error::AlertReceived(_)),
+            };
+        }
         match error {
             ClientError::DockerResponseServerError { status_code, message } => DockerError::Answer {
                 engine,

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use plugin_api::contract::error::Retry;
 use plugin_api::contract::outcome::Outcome;
 use plugin_api::{Error, ErrorCode, Fault};
+
+use crate::image;
 
 /// A failure of this hub.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,16 @@ pub enum DockerError {
         engine: String,
         /// What the system said.
         reason: String,
+    },
+    /// One side of a TLS connection does not take the other for who it says it is.
+    #[error("the engine at {engine} and this hub do not trust each other: {reason}")]
+    Distrust {
+        /// Where.
+        engine: String,
+        /// What the one side, or the other, does not like.
+        reason: String,
+        /// Whether it is the engine that wants to know who we are.
+        by_the_engine: bool,
     },
     /// It was reached and does not answer in time.
     #[error("the engine at {engine} did not {what} within {limit:?}")]
@@ -79,12 +92,14 @@ pub enum DockerError {
         engine: String,
     },
     /// The image could not be fetched.
-    #[error("pulling `{image}` failed: {reason}")]
+    #[error("pulling `{image}` failed: {reason}{}", tried_again(*again))]
     Pull {
         /// The image.
         image: String,
         /// What engine or registry said.
         reason: String,
+        /// It is not tried before so much time has passed.
+        again: Option<Duration>,
     },
     /// The engine made another box than it was asked to.
     #[error("the engine at {engine} made a weaker container than it was asked to: {difference}")]
@@ -127,7 +142,7 @@ impl DockerError {
     /// What it says of the engine that was leased for the work.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Unreachable { .. } => Outcome::ConnectFailed,
+            Self::Unreachable { .. } | Self::Distrust { .. } => Outcome::ConnectFailed,
             Self::TimedOut { .. } => Outcome::TimedOut,
             Self::Nonsense { .. } => Outcome::StreamBroken,
             Self::Answer { status, .. } if *status >= 500 && !self.is_about_the_command() => {
@@ -139,7 +154,7 @@ impl DockerError {
 
     /// Whether another engine might do better at once.
     pub(crate) fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Distrust { .. })
     }
 
     /// Whether the engine says that there is no such thing (any more).
@@ -167,6 +182,14 @@ impl From<DockerError> for Error {
             }
             DockerError::Unreachable { .. } => Error::instance(ErrorCode::CONNECTION_FAILED, message)
                 .hint("is the engine running, and may this user open its socket?"),
+            DockerError::Distrust { by_the_engine, .. } => {
+                Error::instance(ErrorCode::CONNECTION_FAILED, message).hint(if by_the_engine {
+                    "give `cert` and `key` of a client that the engine's own authority has signed"
+                } else {
+                    "`ca` has to be the authority that signed the engine's certificate, and the URL has to name the machine \
+                     as the certificate does"
+                })
+            }
             DockerError::TimedOut { .. } => Error::instance(ErrorCode::TIMEOUT, message),
             DockerError::Answer { status: 404, .. } => Error::not_found(message),
             DockerError::Answer { status, .. } if error.is_about_the_command() => Error::invalid(message)
@@ -185,9 +208,15 @@ impl From<DockerError> for Error {
             DockerError::NoImage { image, .. } => Error::new(ErrorCode::CONFIGURATION, Fault::Host, message)
                 .hint(format!("pull it: gleitzeit hub HUB pull {image}"))
                 .detail("image", image),
-            DockerError::Pull { image, .. } => Error::instance(ErrorCode::UPSTREAM_ERROR, message)
-                .hint("check the name, the registry and its credentials under `registries`")
-                .detail("image", image),
+            DockerError::Pull { image, again, .. } => {
+                let error = Error::instance(ErrorCode::UPSTREAM_ERROR, message)
+                    .hint(image::WAYS_OUT)
+                    .detail("image", image);
+                match again {
+                    Some(rest) => error.retry(Retry::After(rest.max(Duration::from_secs(1)))),
+                    None => error,
+                }
+            }
             DockerError::Different { .. } => Error::new(ErrorCode::UNHEALTHY, Fault::Instance, message)
                 .hint("the container was removed; the engine cannot keep what the workload asks for"),
             DockerError::Died { .. } => Error::instance(ErrorCode::UNHEALTHY, message),
@@ -197,4 +226,14 @@ impl From<DockerError> for Error {
             DockerError::Other(error) => error,
         }
     }
+}
+
+fn tried_again(rest: Option<Duration>) -> String {
+    let whole = |rest: Duration| Duration::from_secs(rest.as_secs().max(1));
+    rest.map_or_else(String::new, |rest| {
+        format!(
+            "; it is tried again in {}",
+            humantime::format_duration(whole(rest))
+        )
+    })
 }

@@ -102,11 +102,14 @@ impl Hub for DockerHub {
         let report = engine.look().await?;
         let images = image::all(&engine).await?;
         self.ears.listen(&engine, &self.owner, &self.sandboxes);
+        let mut gauges = report.gauges();
+        gauges.extend(usage::together(&self.sandboxes.on(engine.instance())));
+        gauges.insert("containers_stuck".to_owned(), engine.stuck().all().len() as f64);
         Ok(Probe {
             degraded: report.unfit().map(|reason| format!("the engine {reason}")),
             capabilities: Some(report.capabilities(&images)),
             version: Some(report.version.clone()),
-            gauges: report.gauges(),
+            gauges,
             ..Probe::default()
         })
     }

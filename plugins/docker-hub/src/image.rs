@@ -12,6 +12,11 @@ use crate::config::{Config, Pull};
 use crate::engine::Engine;
 use crate::error::DockerError;
 
+mod rest;
+
+use rest::Failure;
+pub(crate) use rest::Pulls;
+
 /// The registry of names that say none.
 const DEFAULT_REGISTRY: &str = "docker.io";
 
@@ -53,23 +58,12 @@ pub(crate) async fn ensure(
     if !is_reference(name) {
         return Err(DockerError::Refused(format!("`{name}` is no name of an image")));
     }
-    let fetch = async || {
-        let (engine, host, config, name) = (engine.clone(), host.clone(), config.clone(), name.to_owned());
-        let work = tokio::spawn(async move { pull(&engine, &host, &config, &name, |_| ()).await });
-        work.await
-            .unwrap_or_else(|error| Err(plugin_api::Error::plugin(error.to_string()).into()))
-    };
     if config.pull == Pull::Always {
-        fetch().await?;
+        fetch(engine, host, config, name).await?;
     }
     match inspect(engine, name).await {
         Err(error) if error.is_absent() && config.pull == Pull::Missing => {
-            tracing::info!(
-                engine = engine.instance(),
-                image = name,
-                "pulling, because the engine does not have it"
-            );
-            fetch().await?;
+            fetch(engine, host, config, name).await?;
             read(inspect(engine, name).await?)
         }
         Err(error) if error.is_absent() => Err(DockerError::NoImage {
@@ -79,6 +73,71 @@ pub(crate) async fn ensure(
         found => read(found?),
     }
 }
+
+/// Pulls an image because a container needs it: one at a time, and after a failure not again before it has rested.
+async fn fetch(
+    engine: &Arc<Engine>,
+    host: &Host,
+    config: &Arc<Config>,
+    name: &str,
+) -> Result<(), DockerError> {
+    let (engine, host, config, name) = (engine.clone(), host.clone(), config.clone(), name.to_owned());
+    let work = tokio::spawn(async move {
+        let gate = engine.pulls().gate(&name);
+        let mut failure = gate.lock().await;
+        // Whoever held the gate before may have done it.
+        if config.pull == Pull::Missing && inspect(&engine, &name).await.is_ok() {
+            return Ok(());
+        }
+        if let Some(failure) = failure.as_ref().filter(|failure| !failure.rest().is_zero()) {
+            return Err(resting(&name, failure));
+        }
+        if failure.is_none() {
+            tracing::info!(engine = engine.instance(), image = name, "pulling an image");
+        }
+        match pull(&engine, &host, &config, &name, |_| ()).await {
+            Err(DockerError::Pull { reason, .. }) => {
+                let next = Failure::new(failure.as_ref(), reason);
+                tell(&engine, &name, &next);
+                Err(resting(&name, failure.insert(next)))
+            }
+            other => {
+                *failure = None;
+                other
+            }
+        }
+    });
+    work.await
+        .unwrap_or_else(|error| Err(plugin_api::Error::plugin(error.to_string()).into()))
+}
+
+fn resting(image: &str, failure: &Failure) -> DockerError {
+    DockerError::Pull {
+        image: image.to_owned(),
+        reason: failure.reason().to_owned(),
+        again: Some(failure.rest()),
+    }
+}
+
+/// A warning at the first failure in a row: the others say the same.
+fn tell(engine: &Engine, image: &str, failure: &Failure) {
+    let (engine, reason) = (engine.instance(), failure.reason());
+    if failure.is_first() {
+        tracing::warn!(
+            engine,
+            image,
+            reason,
+            "an image cannot be pulled, so nothing that needs it can be started; {WAYS_OUT}. It is tried again every so \
+             often, and not told again until it has succeeded"
+        );
+    } else {
+        tracing::debug!(engine, image, reason, rest = ?failure.rest(), "an image still cannot be pulled");
+    }
+}
+
+/// What an operator can do where an image cannot be pulled.
+pub(crate) const WAYS_OUT: &str = "give the engine an image (verbs `pull`, `build`, `import`), name that one and set \
+    `pull = \"never\"`; or see to the image's name, the registry, and its credentials under `registries`";
 
 pub(crate) async fn inspect(engine: &Engine, name: &str) -> Result<ImageInspect, DockerError> {
     engine
@@ -124,6 +183,7 @@ pub(crate) async fn pull(
     let failed = |reason: String| DockerError::Pull {
         image: name.to_owned(),
         reason,
+        again: None,
     };
     let pulling = async {
         let mut lines = Box::pin(engine.client().create_image(Some(options), None, credentials));

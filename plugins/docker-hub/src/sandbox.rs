@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use parking_lot::Mutex;
@@ -22,6 +23,7 @@ pub(crate) mod admit;
 mod channel;
 pub(crate) mod directory;
 mod ending;
+mod finish;
 pub(crate) mod owner;
 mod plan;
 pub(crate) mod seccomp;
@@ -36,6 +38,12 @@ use directory::{Directory, Pinned};
 
 pub(crate) use start::Starter;
 
+/// How long after a box was killed one waits for the word that memory had run out.
+const WORD_ON_MEMORY: Duration = Duration::from_millis(300);
+
+/// A box that is killed so soon after memory had run out in it was killed for that.
+const COINCIDENCE: Duration = Duration::from_secs(2);
+
 /// A box that runs. Dropping it lets go of its standard input, hence ends it.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
@@ -46,6 +54,9 @@ pub(crate) struct Sandbox {
     pub(crate) engine: Arc<Engine>,
     /// How often memory ran out in it, as events tell.
     ooms: AtomicU64,
+    /// When it last did.
+    last_oom: Mutex<Option<Instant>>,
+    account: usage::Account,
     line: Line,
     /// Before the directory, which it leads into.
     _socket: Option<Pinned>,
@@ -58,6 +69,17 @@ impl Sandbox {
     pub(crate) fn ooms(&self) -> u64 {
         self.ooms.load(Ordering::Relaxed)
     }
+
+    fn count_oom(&self) {
+        self.ooms.fetch_add(1, Ordering::Relaxed);
+        *self.last_oom.lock() = Some(Instant::now());
+    }
+
+    /// Whether memory has just run out in it, so that its end is no coincidence.
+    fn is_out_of_memory(&self) -> bool {
+        let last = self.last_oom.lock();
+        last.is_some_and(|last| last.elapsed() < COINCIDENCE)
+    }
 }
 
 /// The boxes that run, by container. The lock is never held across an await.
@@ -67,7 +89,7 @@ pub(crate) struct Sandboxes {
     by_container: Mutex<HashMap<String, Arc<Sandbox>>>,
     /// Those that were let go of and could not be removed, by instance: where they are, and their containers.
     unremoved: Mutex<HashMap<String, (Arc<Engine>, String)>>,
-    /// How often memory ran out in containers that are no boxes yet.
+    /// How often memory ran out in containers that are no boxes yet, or none any more.
     early_ooms: Mutex<HashMap<String, u64>>,
     /// Rung at each `oom` and `die` of an engine.
     heard: watch::Sender<()>,
@@ -118,7 +140,7 @@ impl Sandboxes {
     pub(crate) fn out_of_memory(&self, container: &str) {
         match self.by_container.lock().get(container) {
             Some(sandbox) => {
-                sandbox.ooms.fetch_add(1, Ordering::Relaxed);
+                sandbox.count_oom();
                 self.host.publish(
                     "out_of_memory",
                     serde_json::json!({ "instance": sandbox.instance, "container": container }),
@@ -131,23 +153,61 @@ impl Sandboxes {
 
     /// A container has ended. Whoever holds it is told; everything of it on this machine goes.
     pub(crate) fn ended(&self, container: &str, reason: &str) {
+        let ended = self.by_container.lock().remove(container);
         self.early_ooms.lock().remove(container);
+        if let Some(sandbox) = ended {
+            self.tell(&sandbox, reason);
+        }
+    }
+
+    /// A container was killed, nobody knows by whom. Where that was the kernel for want of memory, the word on it comes on
+    /// another way, and may come a little later.
+    pub(crate) async fn killed(&self, container: &str, reason: &str) {
+        // Taken out first: that it is then removed is no news, and no reason.
         let Some(sandbox) = self.by_container.lock().remove(container) else {
             return;
         };
-        let memory = if sandbox.ooms() > 0 {
-            ", after memory had run out"
-        } else {
-            ""
+        let mut heard = self.heard.subscribe();
+        let word = async {
+            while !sandbox.is_out_of_memory()
+                && !self.early_ooms.lock().contains_key(container)
+                && heard.changed().await.is_ok()
+            {}
         };
-        let reason = format!(
-            "the container ended ({reason}){memory}{}",
-            sandbox.line.tail().told()
-        );
+        let _ = tokio::time::timeout(WORD_ON_MEMORY, word).await;
+        let late = self.early_ooms.lock().remove(container).is_some();
+        if late || sandbox.is_out_of_memory() {
+            // In the words of every hub that starts boxes, and first.
+            self.tell(&sandbox, &format!("out of memory; {reason}"));
+        } else {
+            self.tell(&sandbox, reason);
+        }
+    }
+
+    fn tell(&self, sandbox: &Sandbox, reason: &str) {
+        let reason = format!("the container ended ({reason}){}", sandbox.line.tail().told());
+        let container = &sandbox.container;
         tracing::info!(instance = sandbox.instance, container, reason, "a box has ended");
         self.host.lost(&sandbox.instance, &reason);
         // The watch may be who calls: it must not end itself before it is done.
         drop(sandbox.watch.lock().take().map(AbortOnDropHandle::detach));
+    }
+
+    /// Somebody has paused a container. Code that stands still meets no deadline, and whoever waits for it hears nothing: so
+    /// a box is ended, and that is told.
+    pub(crate) fn paused(&self, container: &str) {
+        let engine = {
+            let boxes = self.by_container.lock();
+            boxes.get(container).map(|sandbox| sandbox.engine.clone())
+        };
+        let Some(engine) = engine else { return };
+        self.ended(container, "somebody paused it");
+        let container = container.to_owned();
+        tokio::spawn(async move {
+            if let Err(error) = remove(&engine, &container).await {
+                tracing::warn!(container, %error, "a box that was paused is not removed yet");
+            }
+        });
     }
 
     /// Takes a box out and ends it. Dropping the future does not take that back. One that cannot be removed is
@@ -185,8 +245,17 @@ impl Sandboxes {
     }
 }
 
-/// Kills and removes a container. That it is gone, or is being removed, is what was wanted.
-pub(crate) async fn remove(engine: &Engine, container: &str) -> Result<(), DockerError> {
+/// What comes of asking for a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// It is gone.
+    Done,
+    /// It was being removed already, and is not gone yet; some engines say so of a container for ever.
+    UnderWay,
+}
+
+/// Kills and removes a container, one that is paused too.
+pub(crate) async fn ask_to_remove(engine: &Engine, container: &str) -> Result<Removal, DockerError> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
     let removed = engine
         .call(
@@ -195,11 +264,15 @@ pub(crate) async fn remove(engine: &Engine, container: &str) -> Result<(), Docke
         )
         .await;
     match removed {
-        Err(DockerError::Answer {
-            status: 404 | 409, ..
-        }) => Ok(()),
-        removed => removed,
+        Err(DockerError::Answer { status: 409, .. }) => Ok(Removal::UnderWay),
+        Err(DockerError::Answer { status: 404, .. }) => Ok(Removal::Done),
+        removed => removed.map(|()| Removal::Done),
     }
+}
+
+/// The same, where all that matters is that it has ended.
+pub(crate) async fn remove(engine: &Engine, container: &str) -> Result<(), DockerError> {
+    ask_to_remove(engine, container).await.map(drop)
 }
 
 /// The socket that leads into a box, as the path of an endpoint.

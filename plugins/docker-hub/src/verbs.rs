@@ -24,7 +24,6 @@ mod images;
 mod inside;
 mod lifecycle;
 mod look;
-mod tree;
 
 /// What a verb has at hand.
 pub(crate) struct Call<'a> {

@@ -78,7 +78,7 @@ pub struct LimitsConfig {
     /// Memory, with what its directories hold.
     pub memory: Size,
     /// Processors; 0.5 is half of one.
-    #[schemars(extend("exclusiveMinimum" = 0))]
+    #[schemars(range(min = 0.01))]
     pub cpus: f64,
     /// Processes and threads at once.
     #[schemars(range(min = 1))]

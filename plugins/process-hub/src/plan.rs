@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use confine::Belt;
 use confine::cgroup::{Limits, Report};
-use plugin_api::contract::workload::{Isolation, Workload};
+use plugin_api::contract::workload::{Isolation, LEAST_CPUS, Workload};
 
 use crate::config::{Config, Enforcement};
 use crate::error::ProcessError;
@@ -115,9 +115,25 @@ fn refuse_what_is_none_of_ours(workload: &Workload, config: &Config) -> Result<(
     if !workload.gpus.is_empty() {
         return refuse("this hub gives no graphics processors", CONTAINERS);
     }
-    let is_sane = |cpus: f64| cpus.is_finite() && cpus > 0.0;
-    if workload.limits.cpus.is_some_and(|cpus| !is_sane(cpus)) {
-        return refuse("a limit on processors is a number above 0", "such as 0.5 or 2");
+    if let Some(cpus) = workload.limits.cpus
+        && !(cpus.is_finite() && cpus >= LEAST_CPUS)
+    {
+        return refuse(
+            &format!(
+                "it is to have {cpus} processors; {LEAST_CPUS} is the least that a process can be held to"
+            ),
+            "such as 0.5 or 2",
+        );
+    }
+    if let Some(name) = confine::surplus_capability(workload) {
+        return refuse(
+            &format!(
+                "it is to keep the capability {name}, which opens parts of the kernel through which boxes are left; a \
+                 process may keep {}",
+                confine::CAPABILITIES.join(", ")
+            ),
+            "leave it out, or use a hub that provides containers for it",
+        );
     }
     Ok(())
 }
@@ -206,6 +222,42 @@ mod tests {
         assert!(refused(|workload| workload.image = Some("debian".into())).contains("image"));
         assert!(refused(|workload| workload.runtime = Some("runsc".into())).contains("runtime"));
         assert!(refused(|workload| workload.gpus = vec!["all".into()]).contains("graphics"));
-        assert!(refused(|workload| workload.limits.cpus = Some(f64::NAN)).contains("processors"));
+        for cpus in [f64::NAN, 0.0001, 0.0, -1.0] {
+            let mut workload = boxed();
+            workload.limits.cpus = Some(cpus);
+            let refused = Plan::of(workload, &config, &every_controller()).unwrap_err();
+            assert!(refused.to_string().contains("0.01 is the least"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_supervisor_needs_of_roots_rights_is_kept() {
+        let config = Config::default();
+        let planned = |names: &[&str]| {
+            let workload = Workload {
+                capabilities: names.iter().map(|name| (*name).to_owned()).collect(),
+                ..boxed()
+            };
+            Plan::of(workload, &config, &every_controller())
+        };
+        planned(&["KILL", "SETGID", "SETUID"]).unwrap();
+        for name in [
+            "SYS_ADMIN",
+            "SYS_PTRACE",
+            "SYS_MODULE",
+            "NET_ADMIN",
+            "NET_RAW",
+            "MKNOD",
+            "BPF",
+            "DAC_OVERRIDE",
+            "CHOWN",
+            "NO_SUCH",
+        ] {
+            let refused = planned(&["KILL", name]).unwrap_err();
+            assert!(
+                refused.to_string().contains(&format!("the capability {name}")),
+                "{refused}"
+            );
+        }
     }
 }

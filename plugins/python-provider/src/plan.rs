@@ -193,6 +193,9 @@ impl Plan {
         let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
         let stamp = now.saturating_sub(1_000_000_000);
         let collect = self.collect && table.files > 0 && matches!(kind, "once" | "run");
+        let cpu_seconds = table
+            .cpu_time
+            .map(|time| time.0.as_secs_f64().ceil().clamp(1.0, f64::from(u32::MAX)) as u64);
         let control = Control {
             kind,
             timeout: time.as_secs_f64(),
@@ -210,6 +213,7 @@ impl Plan {
                 changed: kind == "run",
             }),
             stream: self.stream,
+            cpu_seconds,
         };
         let (code, file) = match &self.program {
             Program::Code(code) => (Some(code.as_str()), None),
@@ -228,9 +232,7 @@ impl Plan {
             result_bytes: table.result,
             images: table.images,
             file_bytes: (table.file < self.profile.table.file).then_some(table.file),
-            cpu_seconds: table
-                .cpu_time
-                .map(|time| time.0.as_secs_f64().ceil().clamp(1.0, f64::from(u32::MAX)) as u64),
+            cpu_seconds,
         };
         (control, job)
     }

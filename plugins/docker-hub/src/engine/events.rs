@@ -53,7 +53,7 @@ impl Ears {
 }
 
 /// Listens for as long as it is let. What happened while nobody listened is found by a sweep.
-async fn listen(engine: &Engine, owner: &Owner, sandboxes: &Sandboxes) {
+async fn listen(engine: &Engine, owner: &Owner, sandboxes: &Arc<Sandboxes>) {
     let mut pause = PAUSE.0;
     loop {
         let began = tokio::time::Instant::now();
@@ -89,7 +89,7 @@ fn ours() -> bollard::query_parameters::EventsOptions {
     let filters = HashMap::from([
         ("type", vec!["container"]),
         ("label", vec![label.as_str()]),
-        ("event", vec!["die", "oom", "destroy"]),
+        ("event", vec!["die", "oom", "destroy", "pause"]),
     ]);
     EventsOptionsBuilder::new().filters(&filters).build()
 }
@@ -97,7 +97,7 @@ fn ours() -> bollard::query_parameters::EventsOptions {
 /// Hears events until they break off; why they did.
 async fn hear(
     events: &mut (impl futures_util::Stream<Item = Result<EventMessage, bollard::errors::Error>> + Unpin),
-    sandboxes: &Sandboxes,
+    sandboxes: &Arc<Sandboxes>,
 ) -> String {
     loop {
         let event = match events.next().await {
@@ -118,8 +118,15 @@ async fn hear(
                     .get("exitCode")
                     .or_else(|| attributes.get("containerExitCode"));
                 let reason = code.map_or_else(|| "of itself".to_owned(), |code| format!("exit code {code}"));
-                sandboxes.ended(&container, &reason);
+                if code.is_some_and(|code| code == "137") {
+                    // Not waited for: the word that is waited for comes through here.
+                    let sandboxes = sandboxes.clone();
+                    tokio::spawn(async move { sandboxes.killed(&container, &reason).await });
+                } else {
+                    sandboxes.ended(&container, &reason);
+                }
             }
+            Some("pause") => sandboxes.paused(&container),
             Some("destroy" | "remove") => sandboxes.ended(&container, "somebody removed it"),
             _ => {}
         }

@@ -111,4 +111,21 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
 /// Marks a failure to connect, which another engine may make good, as opposed to one in the middle of an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.as_ref().map_or_else(|| format!("no connection within {CONNECT:?}"), ToString::to_string))]
-pub(super) struct Unconnected(Option<io::Error>);
+pub(super) struct Unconnected(#[source] Option<io::Error>);
+
+/// What TLS says, where it was TLS that failed: on our side, or by the word of the other.
+pub(super) fn distrust<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        // What an input or output error holds is not its source, but the source of that.
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    None
+}

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use plugin_api::contract::workload::{CONTROL_VARIABLE, Isolation, Network, Workload, may_be_readable};
+use plugin_api::contract::workload::{
+    CONTROL_VARIABLE, Isolation, LEAST_CPUS, Network, Workload, may_be_readable,
+};
 
 use super::directory::INSIDE;
 use super::seccomp;
@@ -56,6 +58,13 @@ pub(crate) fn check(workload: &Workload) -> Result<(), DockerError> {
                 CAPABILITIES.join(", ")
             ));
         }
+    }
+    if let Some(cpus) = workload.limits.cpus
+        && !(cpus.is_finite() && cpus >= LEAST_CPUS)
+    {
+        return refused(format!(
+            "it is to have {cpus} processors; {LEAST_CPUS} is the least that a container can be held to"
+        ));
     }
     if let Some(user) = &workload.user
         && ids(user).is_none()

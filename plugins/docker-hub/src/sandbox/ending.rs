@@ -42,9 +42,12 @@ pub(super) async fn how_it_ended(
     }
 }
 
+/// How the words for an end begin that somebody, or the kernel, forced.
+pub(super) const KILLED: &str = "exit code 137";
+
 fn status(code: i64) -> String {
     match code {
-        137 => "exit code 137: killed".to_owned(),
+        137 => format!("{KILLED}: killed"),
         code => format!("exit code {code}"),
     }
 }

@@ -7,7 +7,7 @@ use bollard::models::{
     ContainerCreateBody, DeviceRequest, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
     HostConfigLogConfig, ImageConfig, Mount, MountBindOptions, MountType, ResourcesUlimits,
 };
-use plugin_api::contract::workload::{CONTROL_STDIO, CONTROL_VARIABLE, Network, Workload};
+use plugin_api::contract::workload::{CONTROL_STDIO, CONTROL_VARIABLE, LEAST_CPUS, Network, Workload};
 
 use super::admit::{readable, refused};
 use super::directory::INSIDE;
@@ -129,9 +129,9 @@ fn host(workload: &Workload, here: &Circumstances<'_>) -> Result<HostConfig, Doc
     if memory < LEAST_MEMORY || memory > i64::MAX as u64 {
         return refused(format!("{memory} bytes are no memory for a container"));
     }
-    if !(0.01..=here.report.cpus.max(1) as f64).contains(&cpus) {
+    if !(LEAST_CPUS..=here.report.cpus.max(1) as f64).contains(&cpus) {
         return refused(format!(
-            "{cpus} processors are not to be had of {}",
+            "it is to have {cpus} processors, and the engine's machine has {}",
             here.report.cpus
         ));
     }

@@ -3,6 +3,9 @@
 //! An allow-list: whatever is not named fails with `EPERM`, calls that do not exist yet among them. It is what engines
 //! let through by default, less everything by which programs have broken out or spied on others. 32-bit calls are not
 //! in it, so that there is one way to each call and not three.
+//!
+//! Nor is what makes memory that is no process's (`memfd_create`, `shmget`): whoever fills that stays small, and when
+//! memory runs out the kernel ends the supervisor of the box in the place of the code.
 
 use std::sync::OnceLock;
 
@@ -40,7 +43,7 @@ const PROCESSES: &str = "alarm arch_prctl capget capset execve exit exit_group f
 /// Clocks, the machine's description, System V and POSIX queues (each box has its own), and giving rights away.
 const REST: &str = "clock_getres clock_gettime clock_nanosleep getrandom gettimeofday landlock_add_rule \
     landlock_create_ruleset landlock_restrict_self mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend \
-    mq_unlink msgctl msgget msgrcv msgsnd nanosleep semctl semget semop semtimedop shmat shmctl shmdt shmget sysinfo time \
+    mq_unlink msgctl msgget msgrcv msgsnd nanosleep semctl semget semop semtimedop shmat shmctl shmdt sysinfo time \
     timer_create timer_delete timer_getoverrun timer_gettime timer_settime timerfd_create timerfd_gettime \
     timerfd_settime times uname";
 
@@ -48,8 +51,8 @@ const REST: &str = "clock_getres clock_gettime clock_nanosleep getrandom gettime
 const SOCKETS: &str = "accept accept4 bind connect getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg \
     sendmmsg sendmsg sendto setsockopt shutdown";
 
-/// Running what is only in memory, which is how one gets around directories that nothing may be run from.
-const MEMORY_FILES: &str = "memfd_create execveat";
+/// Running what is open already, by no name.
+const UNNAMED_PROGRAMS: &str = "execveat";
 
 /// The namespace flags of `clone`; a thread or a process needs none of them.
 const NEW_NAMESPACES: u64 = 0x7E02_0000;
@@ -65,7 +68,7 @@ pub(crate) fn profile(syscalls: Syscalls) -> Option<&'static str> {
     match syscalls {
         Syscalls::Unfiltered => None,
         Syscalls::Standard => {
-            Some(STANDARD.get_or_init(|| filter(&[UNIX, INET, INET6], MEMORY_FILES).to_string()))
+            Some(STANDARD.get_or_init(|| filter(&[UNIX, INET, INET6], UNNAMED_PROGRAMS).to_string()))
         }
         Syscalls::Strict => Some(STRICT.get_or_init(|| filter(&[UNIX], "").to_string())),
     }

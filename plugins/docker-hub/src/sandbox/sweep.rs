@@ -7,7 +7,7 @@ use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::owner::{CREATED, DEADLINE, KIND, Life, MACHINE, OPERATOR, Owner, SANDBOX};
-use super::{Sandboxes, remove};
+use super::{Removal, Sandboxes, ask_to_remove};
 use crate::engine::Engine;
 use crate::error::DockerError;
 
@@ -37,6 +37,11 @@ pub(crate) async fn sweep(
             sandboxes.ended(&sandbox.container, "the engine does not have it any more");
         }
     }
+    engine.stuck().retain(|id| {
+        containers
+            .iter()
+            .any(|container| container.id.as_deref() == Some(id))
+    });
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
@@ -49,8 +54,8 @@ pub(crate) async fn sweep(
         if sandboxes.has(&id) || !is_orphan(&labels, owner, now) {
             continue;
         }
-        match remove(engine, &id).await {
-            Ok(()) => {
+        match ask_to_remove(engine, &id).await {
+            Ok(Removal::Done) => {
                 tracing::info!(
                     engine = engine.instance(),
                     container = id,
@@ -58,12 +63,31 @@ pub(crate) async fn sweep(
                 );
                 removed.push(id);
             }
-            Err(error) => {
-                tracing::warn!(engine = engine.instance(), container = id, %error, "cannot remove an orphan")
-            }
+            failed => tell(engine, &id, failed.err(), engine.stuck().see(&id)),
         }
     }
     Ok(removed)
+}
+
+/// Says once of each container that it does not go away: at once where the engine says why, else when it is still there the
+/// next time. It is tried again at every sweep, and status counts those that are left.
+fn tell(engine: &Engine, container: &str, error: Option<DockerError>, times: u32) {
+    let engine = engine.instance();
+    match (error, times) {
+        (Some(error), 1) => tracing::warn!(engine, container, %error, "cannot remove an orphan"),
+        (None, 2) => tracing::warn!(
+            engine,
+            container,
+            "the engine has been removing an orphan since the last time and is not done; restarting the engine mends that"
+        ),
+        (error, _) => tracing::debug!(
+            engine,
+            container,
+            error = error.map(|error| error.to_string()),
+            times,
+            "an orphan is still there"
+        ),
+    }
 }
 
 /// The containers with our labels, whoever made them.

@@ -16,10 +16,13 @@ use super::Call;
 use super::arguments::{Build, Import};
 use super::files::decode;
 use super::images::{checked, split};
-use super::tree;
 use crate::DockerError;
 use crate::image;
 use crate::sandbox::admit::{host_path, is_name};
+
+mod buildkit;
+mod ignore;
+mod tree;
 
 /// Pieces of an archive on their way to the engine.
 type Archive = mpsc::Receiver<std::io::Result<Bytes>>;
@@ -31,12 +34,20 @@ pub(super) async fn build(mut call: Call<'_>) -> Result<Value, Error> {
         let message = format!("`{}` is no network for the steps of a build", build.network);
         return Err(DockerError::Refused(message).into());
     }
-    let context = match (&build.directory, &build.tar, &build.dockerfile) {
-        (Some(directory), None, None) => tree::pack(host_path(call.hub.config(), directory)?)?,
-        (None, Some(tar), None) => whole(decode(tar)?),
-        (None, None, Some(text)) => whole(tree::only(&build.file, text)?),
+    let (context, dockerfile) = match (&build.directory, &build.tar, &build.dockerfile) {
+        (Some(directory), None, None) => {
+            let tree = tree::Tree::open(host_path(call.hub.config(), directory)?, &build.file)?;
+            let dockerfile = tree.dockerfile()?;
+            (tree.pack(), dockerfile)
+        }
+        (None, Some(tar), None) => (whole(decode(tar)?), None),
+        (None, None, Some(text)) => (whole(tree::only(&build.file, text)?), Some(text.clone())),
         _ => return Err(Error::invalid("give one of `directory`, `tar` and `dockerfile`")),
     };
+    // Podman's own builder knows these lines.
+    let is_docker = call.engine.report().await?.engine == "docker";
+    let dockerfile = dockerfile.as_deref().filter(|_| is_docker);
+    dockerfile.map_or(Ok(()), buildkit::refuse)?;
     let mut options = BuildImageOptionsBuilder::new()
         .dockerfile(&build.file)
         .t(&build.name)
@@ -60,7 +71,9 @@ pub(super) async fn build(mut call: Call<'_>) -> Result<Value, Error> {
         }
         Ok(())
     };
-    within(Duration::from_secs(u64::from(build.timeout)), steps).await?;
+    within(Duration::from_secs(u64::from(build.timeout)), steps)
+        .await
+        .map_err(|error| buildkit::explain(error, dockerfile))?;
     let id = image::inspect(engine, &build.name).await?.id;
     Ok(json!({ "name": build.name, "id": id, "status": "built" }))
 }

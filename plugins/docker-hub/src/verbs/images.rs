@@ -40,6 +40,7 @@ pub(super) async fn pull(mut call: Call<'_>) -> Result<Value, Error> {
         }));
     };
     image::pull(&call.engine, call.hub.host(), call.hub.config(), &image, report).await?;
+    call.engine.pulls().forgive(&image);
     Ok(json!({ "image": image, "status": "success" }))
 }
 

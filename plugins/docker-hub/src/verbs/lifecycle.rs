@@ -148,5 +148,5 @@ pub(super) async fn cleanup(mut call: Call<'_>) -> Result<Value, Error> {
     let Nothing {} = call.read()?;
     let removed = sweep::sweep(&call.engine, call.hub.owner(), call.hub.sandboxes()).await?;
     call.hub.directories().sweep();
-    Ok(json!({ "removed": removed }))
+    Ok(json!({ "removed": removed, "stuck": call.engine.stuck().all() }))
 }

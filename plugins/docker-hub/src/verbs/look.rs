@@ -64,19 +64,20 @@ pub(super) async fn inspect(mut call: Call<'_>) -> Result<Value, Error> {
 
 pub(super) async fn stats(mut call: Call<'_>) -> Result<Value, Error> {
     let Container { container, .. } = call.read()?;
-    let stats = usage::stats(&call.engine, &container).await?;
-    let load = usage::load(&stats);
-    let cpu = stats
-        .cpu_stats
-        .as_ref()
-        .and_then(|cpu| cpu.cpu_usage.as_ref()?.total_usage);
+    let usage = usage::now(&call.engine, &container).await?;
+    let load = &usage.load;
     Ok(json!({
+        "cpu_percent": load.cpu_percent,
+        "cpu_seconds": usage.processor_seconds,
         "memory_bytes": load.memory_bytes,
         "memory_percent": load.memory_percent,
-        "memory_limit_bytes": stats.memory_stats.as_ref().and_then(|memory| memory.limit),
-        "cpu_seconds": cpu.map(|nanoseconds| nanoseconds as f64 / 1e9),
-        "processes": stats.pids_stats.as_ref().and_then(|pids| pids.current),
+        "memory_limit_bytes": usage.memory_limit,
+        "processes": usage.processes,
+        "disk_read_bytes": usage.disk.map(|(read, _)| read),
+        "disk_written_bytes": usage.disk.map(|(_, written)| written),
         "disk_io_bytes": load.disk_io_bytes,
+        "network_received_bytes": usage.network.map(|(received, _)| received),
+        "network_sent_bytes": usage.network.map(|(_, sent)| sent),
         "network_io_bytes": load.network_io_bytes,
     }))
 }

@@ -6,3 +6,4 @@ mod fake;
 mod manifest;
 mod probe;
 mod start;
+mod sweep;

@@ -1,5 +1,8 @@
 //! Starting boxes on engines that do not do what they are asked to.
 
+use std::time::Duration;
+
+use plugin_api::contract::error::Retry;
 use plugin_api::contract::outcome::Outcome;
 use plugin_api::testing::{Event, TestHost};
 use plugin_api::{Error, ErrorCode, Hub};
@@ -250,6 +253,61 @@ async fn an_image_is_pulled_with_the_credentials_of_its_registry() {
     );
     let header = &request.headers["x-registry-auth"];
     assert!(!header.contains(['+', '/']), "{header}");
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_pulled_is_asked_for_less_and_less_and_what_to_do_is_said() {
+    let (fixture, fake) = (fixture(), FakeEngine::new());
+    fixture.engine("engine", &fake);
+    let absent = Answer::Json(404, json!({ "message": "No such image" }));
+    fake.on("GET", "/images/box/json", absent);
+    let broken = json!({ "message": "dial tcp: lookup registry: no such host" });
+    fake.on("POST", "/images/create", Answer::Json(500, broken));
+    let pulls = || fake.requests("POST", "/images/create").len();
+
+    let first = start(&fixture).await;
+    assert!(first.message.contains("no such host"), "{first}");
+    assert!(first.message.contains("tried again in 9s"), "{first}");
+    let hint = first.hint.unwrap();
+    for way_out in ["pull = \"never\"", "registries", "import"] {
+        assert!(hint.contains(way_out), "{hint}");
+    }
+    assert!(matches!(first.retry, Retry::After(_)), "{:?}", first.retry);
+    // A warm pool asks every so often, and callers with it.
+    for _ in 0..5 {
+        assert!(start(&fixture).await.message.contains("no such host"));
+    }
+    assert_eq!(pulls(), 1);
+
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    let second = start(&fixture).await;
+    assert_eq!(pulls(), 2);
+    assert!(second.message.contains("tried again in 19s"), "{second}");
+
+    // Once it is there, whoever brought it, there is no waiting.
+    fake.on(
+        "GET",
+        "/images/box/json",
+        Answer::Json(200, json!({ "Id": "sha256:1", "Config": {} })),
+    );
+    start(&fixture).await;
+    assert_eq!(fake.requests("POST", "/containers/create").len(), 1);
+    assert_eq!(pulls(), 2);
+}
+
+#[tokio::test]
+async fn a_share_of_a_processor_that_nothing_can_hold_to_is_refused_before_an_engine_is_asked() {
+    let (fixture, fake) = (fixture(), FakeEngine::new());
+    fixture.engine("engine", &fake);
+    for cpus in [0.0001, 0.0, -1.0] {
+        let workload = json!({ "command": ["/bin/run"], "image": "box", "limits": { "cpus": cpus } });
+        let error = fixture.hub.clone().start(context(), workload).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::VALIDATION, "{cpus}");
+        assert!(error.message.contains("0.01 is the least"), "{error}");
+    }
+    assert!(fake.requests("GET", "").is_empty());
 }
 
 #[tokio::test]

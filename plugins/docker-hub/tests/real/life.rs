@@ -90,6 +90,32 @@ async fn a_box_that_is_killed_from_outside_is_reported_lost() {
     assert_eq!(real.directories(), 0);
 }
 
+/// Whoever waits for code that stands still would hear nothing until long after its deadline.
+#[tokio::test]
+async fn a_box_that_is_paused_is_ended_at_once_and_its_connection_with_it() {
+    let Some(real) = real(json!({})).await else { return };
+    let instance = real.start(&workload()).await.unwrap();
+    let mut runner = Runner::connect(&instance).await;
+    assert_eq!(runner.eval("1 + 1").await, 2);
+    docker(&["pause", instance.metadata["container"].as_str().unwrap()]).await;
+    let lost = real.lost(&instance).await;
+    assert!(lost.contains("somebody paused it"), "{lost}");
+    let hung_up = tokio::time::timeout(Duration::from_secs(5), runner.until_hung_up());
+    hung_up.await.expect("the connection ends with the box");
+    real.gone(&instance).await;
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_ended_for_want_of_memory_is_lost_for_that_reason() {
+    let Some(real) = real(json!({})).await else { return };
+    let instance = real.start(&workload()).await.unwrap();
+    let mut runner = Runner::connect(&instance).await;
+    runner.say("bytearray(10**9)").await;
+    let lost = real.lost(&instance).await;
+    assert!(lost.contains("(out of memory; exit code 137"), "{lost}");
+    assert_eq!(real.directories(), 0);
+}
+
 #[tokio::test]
 async fn a_box_ends_when_its_lifetime_is_over() {
     let Some(real) = real(json!({})).await else { return };

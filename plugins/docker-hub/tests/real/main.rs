@@ -7,4 +7,6 @@
 mod inside;
 mod life;
 mod support;
+mod tls;
+mod usage;
 mod verbs;

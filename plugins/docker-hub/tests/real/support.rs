@@ -87,7 +87,7 @@ pub(crate) fn workload() -> Workload {
 }
 
 /// Where the engine is; `None` where there is none, with a word on it. In CI there must be one.
-fn socket() -> Option<String> {
+pub(crate) fn socket() -> Option<String> {
     containers::require(containers::Image::Plain)?;
     let named = std::env::var("DOCKER_HOST")
         .ok()
@@ -117,7 +117,22 @@ pub(crate) async fn at(state: &Path) -> Real {
     with(json!({}), &socket().unwrap(), state).await
 }
 
-async fn with(mut config: Value, url: &str, state: tempfile::TempDir) -> Real {
+async fn with(config: Value, url: &str, state: tempfile::TempDir) -> Real {
+    attempt(config, url, json!({}), state).await.unwrap()
+}
+
+/// A hub on an engine at this URL, with what an operator writes beside it; or why it has none.
+pub(crate) async fn elsewhere(url: &str, of_instance: Value) -> Result<Real, Error> {
+    let state = tempfile::Builder::new().prefix("gz").tempdir().unwrap();
+    attempt(json!({}), url, of_instance, state).await
+}
+
+async fn attempt(
+    mut config: Value,
+    url: &str,
+    of_instance: Value,
+    state: tempfile::TempDir,
+) -> Result<Real, Error> {
     config["state_dir"] = json!(state.path().join("state"));
     config["pull"] = json!("never");
     let config: Config = serde_json::from_value(config).unwrap();
@@ -126,18 +141,19 @@ async fn with(mut config: Value, url: &str, state: tempfile::TempDir) -> Real {
     let settings = InstanceSettings {
         id: Some("engine".to_owned()),
         url: url.to_owned(),
+        config: of_instance.as_object().unwrap().clone(),
         ..InstanceSettings::default()
     };
-    let engine = hub.adopt(settings).unwrap();
+    let engine = hub.adopt(settings)?;
     host.set_instances("docker", [engine.clone()]);
     let engine = Arc::new(engine);
-    hub.clone().probe(context(), engine.clone()).await.unwrap();
-    Real {
+    hub.clone().probe(context(), engine.clone()).await?;
+    Ok(Real {
         hub,
         host,
         engine,
         state,
-    }
+    })
 }
 
 pub(crate) fn context() -> Context {
@@ -242,11 +258,20 @@ impl Runner {
 
     /// Evaluates an expression in the box.
     pub(crate) async fn eval(&mut self, expression: &str) -> Value {
-        self.stream
-            .write_all(format!("{expression}\n").as_bytes())
-            .await
-            .unwrap();
+        self.say(expression).await;
         self.read().await
+    }
+
+    /// Has an expression evaluated, and does not wait for what comes of it.
+    pub(crate) async fn say(&mut self, expression: &str) {
+        let line = format!("{expression}\n");
+        self.stream.write_all(line.as_bytes()).await.unwrap();
+    }
+
+    /// Waits until the box hangs up.
+    pub(crate) async fn until_hung_up(&mut self) {
+        let mut line = String::new();
+        while self.stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {}
     }
 
     async fn read(&mut self) -> Value {
