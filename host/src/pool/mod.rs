@@ -167,7 +167,7 @@ impl Pool {
         let until = self.until(requirement, None);
         let outcome = if self.core.queue.waiting() == 0 {
             match &want {
-                Some(want) => self.core.hopeless_warm(want),
+                Some(want) => self.core.hopeless_warm(want, until),
                 None => outlook::hopeless(&self.core, requirement, until),
             }
         } else {
@@ -209,14 +209,14 @@ impl Pool {
         let until = self.until(requirement, deadline);
         let mut waiting = self
             .core
-            .line_up(requirement, asker.principal, tried, until, want, true)
+            .line_up(requirement, asker.principal, tried, until, want.clone(), true)
             .map_err(|refusal| self.core.refused(refusal))?;
         let answer = tokio::select! {
             biased;
             answer = waiting.answer() => answer,
             () = self.core.clock.sleep_until(until) => {
                 let waited = self.core.clock.now().since(begun);
-                Err(Refusal::QueueTimeout { waited })
+                Err(self.core.waited_in_vain(want.as_ref(), waited))
             }
         };
         answer.map_err(|refusal| self.core.refused(refusal))

@@ -111,9 +111,9 @@ impl Core {
             && resource.uses == 0
             && now.since(resource.born) < STILLBORN
         {
-            let error = Error::plugin(format!("it ended as soon as it ran: {why}"));
+            let error = Error::instance(ErrorCode::UNHEALTHY, format!("it ended as soon as it ran: {why}"));
             if let Some(shelf) = self.warm.shelves.lock().get(&resource.specification) {
-                shelf.setback = Some(Setback::new(shelf.setback.as_ref(), error, now));
+                shelf.setback = Some(Setback::new(shelf.setback.as_ref(), error, resource.born, now));
             }
         }
         self.discard(resource, reason);
