@@ -63,13 +63,18 @@ impl Owner {
         ]
     }
 
-    /// The one whose parts these are; `None` where one is missing or none that [`fields`](Self::fields) would give.
+    /// The one whose parts these are; `None` where one is missing or is no number that has to be one. A machine may be
+    /// called anything: then it is another than this.
     pub fn from_fields<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
-        let (machine, namespace) = field("machine")?.rsplit_once('-')?;
+        let machine = field("machine")?;
+        let split = machine.rsplit_once('-');
+        let (machine, namespace) = split
+            .and_then(|(machine, namespace)| Some((machine, namespace.parse().ok()?)))
+            .unwrap_or((machine, 0));
         Some(Self {
             machine: machine.to_owned(),
             boot: field("boot")?.to_owned(),
-            namespace: namespace.parse().ok()?,
+            namespace,
             process: field("process")?.parse().ok()?,
             began: field("began")?.parse().ok()?,
         })
@@ -157,6 +162,8 @@ mod tests {
         assert_eq!(Owner::from_fields(field), Some(this.clone()));
         assert_eq!(Owner::from_fields(|_| None), None);
         assert_eq!(Owner::from_fields(|_| Some("x")), None);
+        let foreign = Owner::from_fields(|name| if name == "machine" { Some("x") } else { field(name) });
+        assert_eq!(foreign.unwrap().life(), Life::Unknown);
         assert_eq!(Owner::tagged(&this.to_string()), Some((this.clone(), "")));
         assert_eq!(Owner::tagged(&format!("{this}.a.b")), Some((this, "a.b")));
     }
