@@ -199,7 +199,7 @@ impl DockerHub {
         &self.config
     }
 
-    pub(crate) fn owner(&self) -> &Owner {
+    pub(crate) fn owner(&self) -> &Arc<Owner> {
         &self.owner
     }
 

@@ -26,6 +26,9 @@ use crate::engine::{Engine, Report};
 use crate::error::DockerError;
 use crate::image::{self, Image};
 
+/// How many names are tried, where those before are taken.
+const NAMES: usize = 3;
+
 /// Makes boxes. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Starter {
@@ -166,9 +169,16 @@ impl Starter {
             labels: self.labels(workload),
         };
         let body = plan::body(workload, circumstances)?;
-        let name = format!("gleitzeit-{}", random_name());
-        let unfinished = Unfinished::new(engine, &name);
-        self.ask(unfinished, name, body).await
+        let mut attempts = 1;
+        loop {
+            let name = format!("gleitzeit-{}", random_name());
+            let unfinished = Unfinished::new(engine, &name, &self.owner);
+            match self.ask(unfinished, name, body.clone()).await {
+                // Somebody else's has the name.
+                Err(DockerError::Answer { status: 409, .. }) if attempts < NAMES => attempts += 1,
+                asked => return asked,
+            }
+        }
     }
 
     async fn ask(

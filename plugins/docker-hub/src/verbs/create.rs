@@ -107,7 +107,7 @@ async fn make(
         .unwrap_or_else(|| format!("gleitzeit-{}", random_name()));
     let image = image::ensure(&call.engine, call.hub.host(), call.hub.config(), &create.image).await?;
     let body = body(call, create, &image.id, kind, &name, lifetime)?;
-    let mut container = Unfinished::new(&call.engine, &name);
+    let mut container = Unfinished::new(&call.engine, &name, call.hub.owner());
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let limit = call.hub.config().create_timeout.0;
     let asked = call.engine.client().create_container(Some(options), body);

@@ -11,7 +11,7 @@ use crate::boxes::containers_of;
 use crate::python::{Level, Python};
 
 /// A host that knows the engine only through this socket.
-fn behind(socket: &str, image: &str, config: &str) -> HostBuilder {
+pub(crate) fn behind(socket: &str, image: &str, config: &str) -> HostBuilder {
     host(&format!(
         "[hubs.docker]\nplugin = \"docker-hub\"\nwarm = {{ min_idle = 0, max = 4 }}\ninstances = [{{ url = \"unix://{socket}\" }}]\n\
          health = {{ interval = \"1s\", timeout = \"1s\" }}\nbreaker = {{ recovery_timeout = \"1s\" }}\n\
@@ -22,7 +22,8 @@ fn behind(socket: &str, image: &str, config: &str) -> HostBuilder {
     .plugins(&["docker-hub", "python-provider"])
 }
 
-const ENGINE: &str = "/var/run/docker.sock";
+/// Where the engine of this machine listens.
+pub(crate) const ENGINE: &str = "/var/run/docker.sock";
 
 /// Removes whatever boxes there are, so that the next run needs the engine.
 fn remove_all(engine: Engine, pid: u32) {

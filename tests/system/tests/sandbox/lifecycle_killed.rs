@@ -6,44 +6,11 @@ use containers::{Engine, Image};
 use serde_json::json;
 
 use crate::boxes::{containers_of, control_groups, descendants, eventually};
-use crate::python::{Level, Python, served};
+use crate::foreign::Foreign;
+use crate::python::{Level, Python};
 
-const SOON: Duration = Duration::from_secs(20);
-
-/// A container that has nothing to do with any host.
-struct Foreign(Engine, String);
-
-impl Foreign {
-    fn start(engine: Engine) -> Self {
-        let arguments = [
-            "run",
-            "--detach",
-            "--rm",
-            "--memory",
-            "64m",
-            "--network",
-            "none",
-            "--label",
-            "gleitzeit-test.foreign=yes",
-            Image::Plain.name(),
-            "sleep",
-            "300",
-        ];
-        Self(engine, engine.docker(arguments).unwrap())
-    }
-
-    fn runs(&self) -> bool {
-        self.0
-            .inspect(&self.1, "{{.State.Running}}")
-            .is_ok_and(|running| running == "true")
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        let _ = self.0.docker(["rm", "--force", &self.1]);
-    }
-}
+/// How long a host that was just started may take to remove what others left.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// Kills a host, lets another start, and waits until the engine holds nothing of the first.
 async fn killed(engine: Engine, mut python: Python) {
@@ -87,46 +54,6 @@ async fn l1_killed_while_a_box_is_busy() {
         answer = running => panic!("it ended before the host: {answer}"),
         () = python.host.until("it runs", async |host| host.in_flight().await > 0) => {}
     }
-    killed(engine, python).await;
-}
-
-/// The host dies at ten moments of the first start: before, while and after the engine makes the container.
-#[tokio::test]
-async fn l1_killed_while_a_box_starts() {
-    let Some(engine) = containers::require(Image::Plain) else {
-        return;
-    };
-    let mut pids = Vec::new();
-    for moment in 0..10 {
-        let mut host = served("").start().await;
-        pids.push(host.pid());
-        let body =
-            json!({ "jsonrpc": "2.0", "id": 1, "method": "python/execute", "params": { "code": "1" } });
-        let url = host.url_of("/rpc");
-        let asked = tokio::spawn(async move { fakes::client::post(&url, &body).await });
-        tokio::time::sleep(Duration::from_millis(40 * moment)).await;
-        host.signal("KILL");
-        host.ended().await;
-        asked.abort();
-    }
-    let next = Python::start(Level::Sandboxed, "").await;
-    let left = || {
-        pids.iter()
-            .flat_map(|&pid| containers_of(engine, pid))
-            .collect::<Vec<_>>()
-    };
-    eventually("nothing of ten hosts is left", SOON, left, Vec::is_empty).await;
-    assert_eq!(next.run("1 + 1").await.result(), 2);
-}
-
-#[tokio::test]
-async fn l1_killed_while_it_stops() {
-    let Some(engine) = containers::require(Image::Plain) else {
-        return;
-    };
-    let python = Python::start(Level::Sandboxed, "").await;
-    python.host.signal("TERM");
-    tokio::time::sleep(Duration::from_millis(20)).await;
     killed(engine, python).await;
 }
 

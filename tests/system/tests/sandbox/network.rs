@@ -65,11 +65,13 @@ async fn n2_names(python: &Python) {
 
 /// It may listen in a world of its own, in which nobody calls.
 async fn n4_listening(python: &Python) {
-    let probe = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = probe.local_addr().unwrap().port();
-    drop(probe);
+    // Held without listening, so that nobody else is given it; who says that it may be shared could still listen there.
+    let holder = tokio::net::TcpSocket::new_v4().unwrap();
+    holder.set_reuseaddr(true).unwrap();
+    holder.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = holder.local_addr().unwrap().port();
     let code = format!(
-        "import socket\ntry:\n    with socket.create_server(('0.0.0.0', {port})) as server:\n        server.settimeout(2)\n        server.accept()\n        result = 'somebody called'\nexcept OSError as error:\n    result = 'nobody called'"
+        "import socket\nwith socket.create_server(('0.0.0.0', {port})) as server:\n    server.settimeout(2)\n    try:\n        server.accept()\n        result = 'somebody called'\n    except TimeoutError:\n        result = 'nobody called'"
     );
     let listening = async { python.execute(json!({ "code": code, "timeout": 10 })).await };
     let calling = async {

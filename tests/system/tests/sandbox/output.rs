@@ -246,6 +246,11 @@ async fn o14_ends_and_their_numbers(python: &Python) {
         "SIGPIPE",
         "SIGUSR2",
         "SIGVTALRM",
+        "SIGXCPU",
+        "SIGXFSZ",
+        "SIGSYS",
+        "SIGRTMIN",
+        "SIGRTMAX",
     ] {
         let code = format!(
             "import os, signal\nsignal.signal(signal.{signal}, signal.SIG_DFL) if '{signal}' != 'SIGKILL' else None\nos.kill(os.getpid(), signal.{signal})\nimport time; time.sleep(5)"

@@ -21,13 +21,15 @@ cases! {
     x_uninterruptible_by_vfork,
 }
 
-/// Runs code that would take for ever, and expects its end at two seconds, and no later than a busy machine explains.
+/// Runs code that would take for ever, and expects its end at two seconds: by the supervisor's own clock no earlier, and
+/// no later than the interrupt, which is given 40 ms, and a busy machine explain; by ours, whenever the answer comes.
 async fn ends(python: &Python, code: &str) -> Run {
     let begun = Instant::now();
     let run = python.execute(json!({ "code": code, "timeout": 2 })).await;
     assert_eq!(run.outcome(), "timeout", "{code}: {run:?}");
-    let ran = run.0["execution_time"].as_f64().unwrap();
-    assert!((1.95..4.0).contains(&ran), "{code}: {ran}");
+    let ran = run.0["usage"]["wall_ms"].as_f64().unwrap();
+    eprintln!("two seconds took {ran} ms");
+    assert!((2000.0..2250.0).contains(&ran), "{code}: {ran}");
     assert!(
         begun.elapsed() < Duration::from_secs(8),
         "{code}: {:?}",
@@ -159,10 +161,17 @@ async fn t10_a_clean_interpreter_after_a_timeout(python: &Python) {
     assert_eq!(run.stdout(), "[1]\n", "{run:?}");
 }
 
+/// Whoever stands still has not ended, and is ended in time.
 async fn x_stopped_by_itself(python: &Python) {
+    for signal in ["SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"] {
+        let code = format!(
+            "import os, signal\nif '{signal}' != 'SIGSTOP':\n    signal.signal(signal.{signal}, signal.SIG_DFL)\nos.kill(os.getpid(), signal.{signal})\nwhile True: pass"
+        );
+        ends(python, &code).await;
+    }
     ends(
         python,
-        "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\nwhile True: pass",
+        "import os, signal\nif os.fork():\n    os.killpg(0, signal.SIGSTOP)\nwhile True: pass",
     )
     .await;
 }
