@@ -27,11 +27,13 @@ pub struct Gate {
     accepting: AbortHandle,
 }
 
+/// Whether a request, by its method and its path without the query, is the one to hold.
+type Wanted = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// What every connection of a door knows.
 struct Rule {
     side: Side,
-    /// Whether a request, by its method and path without the query, is the one to hold.
-    wanted: Box<dyn Fn(&str, &str) -> bool + Send + Sync>,
+    wanted: Wanted,
     /// Only the first is held.
     is_used: AtomicBool,
     held: watch::Sender<Option<String>>,

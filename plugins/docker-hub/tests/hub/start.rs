@@ -1,5 +1,6 @@
 //! Starting boxes on engines that do not do what they are asked to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use plugin_api::contract::error::Retry;
@@ -8,7 +9,7 @@ use plugin_api::testing::{Event, TestHost};
 use plugin_api::{Error, ErrorCode, Hub};
 use serde_json::{Value, json};
 
-use crate::fake::{Answer, FakeEngine, Fixture, context, fixture, until};
+use crate::fake::{Answer, FakeEngine, Fixture, Request, context, fixture, until};
 
 fn workload() -> Value {
     json!({ "command": ["/bin/run"], "image": "box", "user": "0:0", "capabilities": ["KILL"] })
@@ -137,6 +138,12 @@ async fn a_container_that_is_weaker_than_asked_for_is_removed_again() {
     }
 }
 
+/// The name under which a container was asked for.
+fn name(request: &Request) -> String {
+    let (_, name) = request.path.split_once("name=").unwrap();
+    name.split('&').next().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn a_creation_that_is_never_answered_is_removed_by_its_name() {
     let (fixture, fake) = (fixture(), FakeEngine::new());
@@ -145,19 +152,43 @@ async fn a_creation_that_is_never_answered_is_removed_by_its_name() {
     let error = start(&fixture).await;
     assert_eq!(error.code, ErrorCode::TIMEOUT);
     assert_eq!(fixture.host.outcomes(), [Outcome::TimedOut]);
-    let asked = fake.requests("POST", "/containers/create")[0].path.clone();
-    let name = asked
-        .split_once("name=")
-        .unwrap()
-        .1
-        .split('&')
-        .next()
-        .unwrap()
-        .to_owned();
+    // It was made after all, as its labels say.
+    let asked = fake.requests("POST", "/containers/create")[0].clone();
+    fake.on("GET", "/containers/gleitzeit-", made(&asked.body, |_| {}));
+    let name = name(&asked);
     until("it is removed", || {
         !fake.requests("DELETE", &format!("/containers/{name}")).is_empty()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_container_that_had_the_name_before_is_not_removed() {
+    let (fixture, fake) = (fixture(), FakeEngine::new());
+    fixture.engine("engine", &fake);
+    let foreign = json!({ "Id": "f".repeat(64), "Config": { "Labels": { "app": "another" } } });
+    fake.on("GET", "/containers/gleitzeit-", Answer::Json(200, foreign));
+    fake.on("POST", "/containers/create", Answer::Hang);
+    assert_eq!(start(&fixture).await.code, ErrorCode::TIMEOUT);
+    until("it is looked at three times", || {
+        fake.requests("GET", "/containers/gleitzeit-").len() >= 3
+    })
+    .await;
+    assert!(fake.requests("DELETE", "/containers").is_empty());
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_not_the_last() {
+    let (fixture, fake) = (fixture(), FakeEngine::new());
+    fixture.engine("engine", &fake);
+    let taken = json!({ "message": "Conflict. The container name is already in use" });
+    fake.on("POST", "/containers/create", Answer::Json(409, taken));
+    let error = start(&fixture).await;
+    assert!(error.message.contains("already in use"), "{error}");
+    let asked = fake.requests("POST", "/containers/create");
+    let names: BTreeSet<_> = asked.iter().map(name).collect();
+    assert_eq!(names.len(), 3);
+    assert!(fake.requests("DELETE", "/containers").is_empty());
 }
 
 #[tokio::test]

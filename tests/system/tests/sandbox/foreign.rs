@@ -31,7 +31,7 @@ impl Foreign {
     }
 
     /// One that serves HTTP at port 8000 of a network, under a name where there are names.
-    pub(crate) fn serving(engine: Engine, network: &str, name: &str) -> Self {
+    pub(crate) async fn serving(engine: Engine, network: &str, name: &str) -> Self {
         let mut arguments = vec!["run", "--detach", "--rm", "--memory", "64m", "--network", network];
         if !name.is_empty() {
             arguments.extend(["--network-alias", name]);
@@ -54,7 +54,7 @@ impl Foreign {
             {
                 return foreign;
             }
-            std::thread::sleep(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("the container does not serve");
     }

@@ -47,6 +47,7 @@ async fn killed_at(step: (&'static str, &'static str), side: Side) -> u32 {
     let mut host = behind(&socket.display().to_string(), Image::Plain.name(), "")
         .start()
         .await;
+    host.until_routable(1).await;
     let pid = host.pid();
     let asked = if step.0 == "DELETE" {
         let python = Python::of(host, Level::Sandboxed).await;
@@ -64,7 +65,9 @@ async fn killed_at(step: (&'static str, &'static str), side: Side) -> u32 {
     gate.held().await;
     host.signal("KILL");
     host.ended().await;
-    drop(asked.map(|asked| asked.abort()));
+    if let Some(asked) = asked {
+        asked.abort();
+    }
     drop(gate);
     pid
 }
@@ -143,6 +146,7 @@ async fn x_a_name_that_is_taken() {
     let host = behind(&socket.display().to_string(), Image::Plain.name(), "")
         .start()
         .await;
+    host.until_routable(1).await;
     let asked = host.rpc("python/execute", json!({ "code": "6 * 7" }));
     let taking = async {
         let target = gate.held().await;

@@ -63,8 +63,8 @@ async fn n5_a_named_network_leads_to_what_is_in_it_only() {
         return;
     };
     let network = Network::new(engine);
-    let allowed = Foreign::serving(engine, &network.1, "allowed");
-    let elsewhere = Foreign::serving(engine, "bridge", "");
+    let allowed = Foreign::serving(engine, &network.1, "allowed").await;
+    let elsewhere = Foreign::serving(engine, "bridge", "").await;
     let outside = elsewhere.address();
     // Whatever listens on this machine listens on all its addresses, the network's included.
     let here = TcpListener::bind("0.0.0.0:0").unwrap();
