@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plugin_api::contract::requirement::Requirement;
+use plugin_api::quantity::{Size, Span};
 use plugin_api::{Context, Error};
 use serde_json::value::RawValue;
 
 use crate::files;
 use crate::params::{Limits, Params};
 use crate::profile::{Profile, Profiles, Table};
-use crate::quantity::{Size, Span, shown};
 use crate::runner::{Collect, Control, Job};
 
 /// Less time than this is no time at all.
@@ -143,9 +143,9 @@ impl Plan {
         }
         let message = format!(
             "code, files, arguments and standard input are {}; `{}` takes {}",
-            shown(size),
+            Size(size),
             self.profile.name,
-            shown(self.table.input)
+            Size(self.table.input)
         );
         Err(Error::new(
             plugin_api::ErrorCode::TOO_LARGE,
