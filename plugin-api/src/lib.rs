@@ -267,7 +267,10 @@ pub mod host;
 pub mod http;
 pub mod hub;
 pub mod manifest;
+pub mod output;
+pub mod owner;
 pub mod provider;
+pub mod quantity;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

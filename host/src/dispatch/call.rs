@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::Dispatcher;
 use super::caller::Caller;
+use super::late;
 use super::serve::held;
 use super::table::MethodEntry;
 
@@ -147,8 +148,9 @@ impl Dispatcher {
             body: params,
         };
         let working = self.callers.enter(caller);
-        let reply = entry.provider.driver.work(caller.context(), request).await?;
-        Ok(held(reply, working).body)
+        let work = entry.provider.driver.work(caller.context(), request);
+        let reply = late::in_time(caller, work).await?;
+        Ok(held(reply, working, caller).body)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use plugin_api::contract::requirement::{Priority, Requirement};
 use plugin_api::{Context, Error, ErrorCode, Fault};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::hints::Hints;
@@ -52,6 +53,12 @@ impl Caller {
         context.deadline = self.deadline;
         context.traceparent = self.traceparent.clone();
         context
+    }
+
+    /// When it stops waiting, by the clock that timers go by.
+    pub fn due(&self) -> Option<Instant> {
+        let left = |deadline: SystemTime| deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        self.deadline.map(|deadline| Instant::now() + left(deadline))
     }
 
     /// Adds what the caller asked for, and holds it to what it may.

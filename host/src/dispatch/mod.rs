@@ -7,6 +7,7 @@ mod callers;
 mod explain;
 pub mod forward;
 mod hints;
+mod late;
 pub mod relay;
 mod serve;
 mod services;

@@ -21,6 +21,7 @@ use super::caller::Caller;
 use super::callers::CallerGuard;
 use super::explain::explain;
 use super::forward::{self, Job, Outgoing, copied_headers};
+use super::late;
 use super::relay::{Judge, RelayEnd, stopping};
 use super::table::RouteEntry;
 use crate::pool::Lease;
@@ -93,12 +94,10 @@ impl Dispatcher {
             Decision::Forward(forward) => self.pass_on(entry, caller, parts, body, *forward).await,
             Decision::Work => {
                 let working = self.callers.enter(caller);
-                let reply = entry
-                    .provider
-                    .driver
-                    .work(caller.context(), owned(entry, &parts, body))
-                    .await?;
-                Ok((respond(entry, held(reply, working), &caller.stop)?, None))
+                let request = owned(entry, &parts, body);
+                let work = entry.provider.driver.work(caller.context(), request);
+                let reply = late::in_time(caller, work).await?;
+                Ok((respond(entry, held(reply, working, caller), &caller.stop)?, None))
             }
         }
     }
@@ -163,10 +162,10 @@ impl RelayEnd for RouteEnd {
     }
 }
 
-/// The reply, whose stream keeps its caller at work until it ends.
-pub(super) fn held(mut reply: Reply, working: CallerGuard) -> Reply {
+/// The reply, whose stream keeps its caller at work until it ends, which it does in time.
+pub(super) fn held(mut reply: Reply, working: CallerGuard, caller: &Caller) -> Reply {
     if let ReplyBody::Stream(stream) = reply.body {
-        let kept = stream.map(move |piece| {
+        let kept = late::ended_in_time(caller, stream).map(move |piece| {
             let _ = &working;
             piece
         });

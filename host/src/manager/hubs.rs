@@ -51,6 +51,9 @@ pub trait Workshop: Send + Sync + 'static {
     /// # Errors
     /// What they offer cannot be offered.
     fn publish(&self, providers: &[Arc<ProviderEntry>]) -> Result<(), Error>;
+
+    /// These providers have other hubs now, and the manager knows: what they want of their hubs is asked for anew.
+    fn rebound(&self, providers: &[String]);
 }
 
 /// Parameters of `manager/add_hub`.
@@ -255,7 +258,7 @@ impl Manager {
         workshop: &dyn Workshop,
         change: impl Fn(&ProviderEntry) -> Option<ProviderEntry>,
     ) -> Result<Vec<String>, Error> {
-        let _changing = self.changing.lock();
+        let changing = self.changing.lock();
         let mut changed = Vec::new();
         let providers: Vec<_> = self
             .providers()
@@ -271,6 +274,8 @@ impl Manager {
         if !changed.is_empty() {
             workshop.publish(&providers)?;
             self.providers.store(Arc::new(providers));
+            drop(changing);
+            workshop.rebound(&changed);
         }
         Ok(changed)
     }

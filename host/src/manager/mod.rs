@@ -113,6 +113,16 @@ impl Manager {
         self.providers.store(Arc::new(providers));
     }
 
+    /// From now on the provider of this name is this one, as after a change of its hubs.
+    #[cfg(test)]
+    pub(crate) fn replace_provider(&self, provider: Arc<ProviderEntry>) {
+        let _changing = self.changing.lock();
+        let mut providers = self.providers.load().as_ref().clone();
+        providers.retain(|known| known.name != provider.name);
+        providers.push(provider);
+        self.providers.store(Arc::new(providers));
+    }
+
     /// From now on, what is known of plugin files is this.
     pub fn set_catalogue(&self, catalogue: Arc<Catalogue>) {
         self.catalogue.store(catalogue);

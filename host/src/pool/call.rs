@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use plugin_api::{Context, Error, ErrorCode, Fault};
+use plugin_api::{Context, Error, ErrorCode, Fault, Retry};
 
 /// Why a call came to nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,7 @@ impl From<CallError> for Error {
                     Fault::Plugin,
                     format!("the hub did not answer within {limit}"),
                 )
+                .retry(Retry::Now)
             }
             CallError::Panicked(what) => Error::new(
                 ErrorCode::PANICKED,

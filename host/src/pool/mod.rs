@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `slot`, `gate`, `rest`, `notes` | one instance under the engine |
 //! | `registry`, `group`, `holders`, `bits` | all of them, indexed; read without a lock |
+//! | `acquire` | asking for an instance, and waiting for it |
 //! | `demand`, `pick`, `outlook` | from a requirement to an instance, or to whether waiting is worth it |
 //! | `lease`, `learn`, `budget` | holding an instance, and what its use teaches |
 //! | `hold` | keeping one over many requests, or for oneself |
@@ -18,6 +19,7 @@
 //! | `population`, `health`, `refresh`, `starter`, `scale`, `alarm` | the loops |
 //! | `prepare` | loading a model once for all who wait for it |
 //! | `warm` | resources started ahead of need, for requests that say how one is to be started |
+//! | `operate` | what operators and hubs' verbs do to instances |
 //! | `status`, `report`, `events` | what is shown |
 //!
 //! # Locks
@@ -25,6 +27,7 @@
 //! Choosing and releasing take none that is shared between instances, unless somebody waits in the queue. Where
 //! locks nest, it is in the order queue, warm shelves or registry, one slot's. Events are published, and leases dropped, under none.
 
+mod acquire;
 mod alarm;
 mod bits;
 mod budget;
@@ -42,6 +45,7 @@ mod learn;
 mod lease;
 mod lost;
 mod notes;
+mod operate;
 mod outlook;
 mod pick;
 mod population;
@@ -68,10 +72,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use plugin_api::contract::instance::ResourceInstance;
-use plugin_api::contract::requirement::Requirement;
-use plugin_api::host::{InstanceView, Selection};
-use plugin_api::{Context, Error};
+use plugin_api::host::InstanceView;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -81,14 +82,12 @@ pub use self::events::{Event, EventId, EventSink, Followed, Follower};
 pub use self::hold::{Hold, LossWatch, Reservation, Reserver};
 pub use self::lease::{Lease, Preparation};
 pub use self::notes::Note;
-use self::pick::{Picked, pick};
 pub use self::refusal::{MOST_REASONS, Refusal};
 pub use self::report::{HubReport, InstanceReport, PoolMetrics};
 pub use self::scale::Scaled;
 pub use self::slot::State;
 pub use self::status::InstanceStatus;
 pub use self::tried::Tried;
-use self::warm::Want;
 pub use self::warm::{KeptWarm, ShelfStatus, WarmStatus};
 use crate::config::settings::HubSettings;
 use crate::plugin::driver::HubDriver;
@@ -147,148 +146,6 @@ impl Pool {
         &self.core.settings
     }
 
-    /// Holds an instance if one can be had at once. Takes no lock and allocates nothing, unless somebody waits in
-    /// the queue: then those who wait are served first.
-    ///
-    /// Instances in `tried` are avoided while others remain.
-    ///
-    /// # Errors
-    /// [`Refusal::AllBusy`] where [`acquire`](Self::acquire) would wait.
-    pub fn try_acquire(
-        &self,
-        requirement: &Requirement,
-        asker: &Asker<'_>,
-        tried: &Tried,
-    ) -> Result<Lease, Refusal> {
-        let want = self.want(requirement, asker)?;
-        if let Some(lease) = self.at_once(requirement, want.as_ref(), tried) {
-            return lease;
-        }
-        let until = self.until(requirement, None);
-        let outcome = if self.core.queue.waiting() == 0 {
-            match &want {
-                Some(want) => self.core.hopeless_warm(want),
-                None => outlook::hopeless(&self.core, requirement, until),
-            }
-        } else {
-            match self
-                .core
-                .line_up(requirement, asker.principal, tried, until, want, false)
-            {
-                Err(refusal) => Some(refusal),
-                Ok(mut waiting) => match waiting.try_answer() {
-                    Some(Ok(lease)) => return Ok(lease),
-                    Some(Err(refusal)) => Some(refusal),
-                    None => None,
-                },
-            }
-        };
-        Err(outcome.map_or(Refusal::AllBusy, |refusal| self.core.refused(refusal)))
-    }
-
-    /// Holds an instance, waiting in the queue if all that would do are busy, until `deadline` or the queue's own
-    /// limit.
-    ///
-    /// Cancel safe: dropping the future leaves the queue, and an instance that was granted meanwhile goes to the
-    /// next. Needs a tokio runtime with timers, not necessarily the pool's.
-    ///
-    /// # Errors
-    /// Every [`Refusal`] but [`Refusal::AllBusy`].
-    pub async fn acquire(
-        &self,
-        requirement: &Requirement,
-        asker: &Asker<'_>,
-        tried: &Tried,
-        deadline: Option<Instant>,
-    ) -> Result<Lease, Refusal> {
-        let want = self.want(requirement, asker)?;
-        if let Some(lease) = self.at_once(requirement, want.as_ref(), tried) {
-            return lease;
-        }
-        let begun = self.core.clock.now();
-        let until = self.until(requirement, deadline);
-        let mut waiting = self
-            .core
-            .line_up(requirement, asker.principal, tried, until, want, true)
-            .map_err(|refusal| self.core.refused(refusal))?;
-        let answer = tokio::select! {
-            biased;
-            answer = waiting.answer() => answer,
-            () = self.core.clock.sleep_until(until) => {
-                let waited = self.core.clock.now().since(begun);
-                Err(Refusal::QueueTimeout { waited })
-            }
-        };
-        answer.map_err(|refusal| self.core.refused(refusal))
-    }
-
-    #[inline]
-    fn want(&self, requirement: &Requirement, asker: &Asker<'_>) -> Result<Option<Want>, Refusal> {
-        self.core
-            .want(requirement, asker.principal)
-            .map_err(|refusal| self.core.refused(refusal))
-    }
-
-    /// The quick way, open while nobody waits. `None`: no instance at once, or others were there first.
-    #[inline]
-    fn at_once(
-        &self,
-        requirement: &Requirement,
-        want: Option<&Want>,
-        tried: &Tried,
-    ) -> Option<Result<Lease, Refusal>> {
-        if self.core.is_closed() {
-            return Some(Err(self.core.refused(Refusal::Closed)));
-        }
-        if self.core.queue.waiting() > 0 {
-            return None;
-        }
-        if let Some(want) = want {
-            return Some(Ok(self.core.take_warm(want)?.hand_over(tried)));
-        }
-        match pick(&self.core, requirement, tried, 0) {
-            Picked::Lease(lease) => Some(Ok(lease.hand_over(tried))),
-            Picked::Busy | Picked::Nobody => None,
-        }
-    }
-
-    fn until(
-        &self,
-        requirement: &Requirement,
-        deadline: Option<Instant>,
-    ) -> plugin_api::contract::time::Tick {
-        let clock = &self.core.clock;
-        let limit = requirement.queue_timeout.unwrap_or(self.core.patience());
-        let until = clock.now().after(limit);
-        deadline.map_or(until, |deadline| clock.tick(deadline.into_std()).min(until))
-    }
-
-    /// Does what [`Lease::preparation`] says, together with whoever waits for the same; at once where there is
-    /// nothing to do. Afterwards the capability counts as loaded.
-    ///
-    /// Dropping the future cancels nothing: the work is the hub's own. The context's request is named in the logs.
-    ///
-    /// # Errors
-    /// The hub's own, or it took too long.
-    pub async fn prepare(
-        &self,
-        lease: &Lease,
-        requirement: &Requirement,
-        context: Context,
-    ) -> Result<(), Error> {
-        self.core.prepare(lease, requirement, &context).await
-    }
-
-    /// Takes a retry from the budget; `false` if it is used up.
-    pub fn retry_allowed(&self) -> bool {
-        let allowed = self.core.budget.withdraw(self.core.clock.now());
-        match allowed {
-            true => self.core.metrics.retried(),
-            false => self.core.metrics.retry_denied(),
-        }
-        allowed
-    }
-
     /// Every instance, as an operator sees it.
     pub fn instances(&self) -> Vec<InstanceStatus> {
         self.core
@@ -307,72 +164,6 @@ impl Pool {
             .iter()
             .map(|slot| self.core.view(slot))
             .collect()
-    }
-
-    /// Gives an instance no more requests; those in flight finish. Idempotent.
-    ///
-    /// # Errors
-    /// There is no such instance.
-    pub fn drain(&self, id: &str) -> Result<(), Error> {
-        let slot = self.core.named(id)?;
-        if let Some(change) = slot.change(|condition| condition.cordoned = true) {
-            self.core.state_changed(&slot, change);
-            if slot.gate.read().in_flight == 0 {
-                self.core.emptied(&slot);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes a drained instance back into use. Idempotent.
-    ///
-    /// # Errors
-    /// There is no such instance.
-    pub fn resume(&self, id: &str) -> Result<(), Error> {
-        let slot = self.core.named(id)?;
-        if let Some(change) = slot.change(|condition| condition.cordoned = false) {
-            self.core.state_changed(&slot, change);
-        }
-        Ok(())
-    }
-
-    /// The instances that a selection names; of those that hold the capability, if one is given.
-    ///
-    /// # Errors
-    /// It names an instance or a tag that does not exist.
-    pub fn select(
-        &self,
-        selection: &Selection,
-        capability: Option<&str>,
-    ) -> Result<Vec<Arc<ResourceInstance>>, Error> {
-        let slots = self.core.select(selection, capability)?;
-        Ok(slots.iter().map(|slot| slot.instance.load_full()).collect())
-    }
-
-    /// Tells the engine what a verb has changed, so that nobody has to wait for the next probe. Unknown instances are
-    /// ignored.
-    pub fn note_capability(&self, id: &str, capability: &str, note: Note) {
-        if let Some(slot) = self.core.registry.find(id) {
-            self.core
-                .registry
-                .note(&slot, capability, note, self.core.clock.now());
-            self.core.reconsider();
-        }
-    }
-
-    /// Asks for a probe now, or as soon as the last is half a second old. Unknown instances are ignored.
-    pub fn probe_now(&self, id: &str) {
-        if let Some(slot) = self.core.registry.find(id) {
-            slot.look.notify_one();
-        }
-    }
-
-    /// Probes an instance and waits until what was found is known, so that whoever changed something sees it.
-    /// Bounded by the probe's own time limit.
-    pub async fn look(&self, id: &str) {
-        if let Some(slot) = self.core.registry.find(id) {
-            self.core.probe(&slot).await;
-        }
     }
 
     /// How many requests wait in the queue.

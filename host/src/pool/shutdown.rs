@@ -7,11 +7,9 @@ use plugin_api::contract::instance::Origin;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::call::bounded;
 use super::core::Core;
 use super::events::kind;
 use super::slot::{Leaving, Phase, Slot};
-use super::starter::STOP_LIMIT;
 
 impl Core {
     /// Closes the pool, waits for leases until the deadline, stops what the hub started, ends the loops. A second
@@ -56,11 +54,9 @@ impl Core {
             return;
         }
         self.set_phase(slot, Phase::Stopping);
-        let instance = slot.instance.load_full();
-        let stopped = bounded(STOP_LIMIT, "stop", |context| self.driver.stop(context, instance)).await;
-        let phase = match stopped {
+        let phase = match self.stop_for_good(slot).await {
             Ok(()) => Phase::Stopped,
-            Err(error) => Phase::Failed(plugin_api::Error::from(error).message),
+            Err(error) => Phase::Failed(error.message),
         };
         self.set_phase(slot, phase);
     }

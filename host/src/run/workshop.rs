@@ -168,4 +168,14 @@ impl Workshop for Bench {
     fn publish(&self, providers: &[Arc<ProviderEntry>]) -> Result<(), Error> {
         self.dispatcher.republish(providers)
     }
+
+    fn rebound(&self, providers: &[String]) {
+        let concerned = |scope: &Scope| matches!(scope, Scope::Provider(name) if providers.contains(name));
+        let services: Vec<_> = {
+            let services = self.services.lock();
+            let of_them = services.iter().filter(|(scope, _)| concerned(scope));
+            of_them.map(|(_, services)| services.clone()).collect()
+        };
+        services.iter().for_each(|services| services.rebound());
+    }
 }

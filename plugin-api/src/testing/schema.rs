@@ -20,17 +20,24 @@ pub fn schema_of<T: JsonSchema>() -> Value {
 }
 
 fn tidied(value: Value) -> Value {
-    const LEFT_OUT: [&str; 3] = ["$schema", "title", "format"];
+    const LEFT_OUT: [&str; 2] = ["$schema", "title"];
+    const NUMBERS: [&str; 3] = ["int", "uint", "float"];
+    let is_number = |format: &Value| {
+        let format = format.as_str().unwrap_or_default();
+        format == "double" || NUMBERS.iter().any(|kind| format.starts_with(kind))
+    };
     match value {
         Value::Object(fields) => {
             let kept = fields.into_iter().filter(|(key, value)| {
                 // A property may be called like a keyword; then it has a schema.
-                !value.is_null() && (value.is_object() || !LEFT_OUT.contains(&key.as_str()))
+                let left_out = LEFT_OUT.contains(&key.as_str()) || key == "format" && is_number(value);
+                !value.is_null() && (value.is_object() || !left_out)
             });
             kept.map(|(key, value)| (key, tidied(value))).collect()
         }
         Value::Array(items) => match items.as_slice() {
             [kind, null] if null == "null" => kind.clone(),
+            [kinds @ .., null] if null == "null" => kinds.to_vec().into(),
             _ => items.into_iter().map(tidied).collect(),
         },
         other => other,

@@ -1,12 +1,12 @@
 //! The settings, as the manifest's schemas describe them.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use plugin_api::quantity::{Size, Span};
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// `config` of the hub.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -44,7 +44,6 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let seconds = |seconds| Span(Duration::from_secs(seconds));
         Self {
             auto_discover: true,
             image: None,
@@ -54,11 +53,11 @@ impl Default for Config {
             state_dir: None,
             host_paths: false,
             limits: Limits::default(),
-            max_lifetime: seconds(24 * 60 * 60),
-            ready_timeout: seconds(30),
-            call_timeout: seconds(10),
-            create_timeout: seconds(30),
-            pull_timeout: seconds(10 * 60),
+            max_lifetime: Span::seconds(24 * 60 * 60),
+            ready_timeout: Span::seconds(30),
+            call_timeout: Span::seconds(10),
+            create_timeout: Span::seconds(30),
+            pull_timeout: Span::seconds(10 * 60),
         }
     }
 }
@@ -120,12 +119,12 @@ pub struct Registry {
 
 /// What a workload may use up where it does not say itself.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
+#[schemars(inline, transform = earlier_names)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Memory in bytes, scratch directories included.
-    #[schemars(range(min = 6_291_456))]
-    pub memory_bytes: u64,
+    /// Memory, scratch directories included; at least 6 MiB.
+    #[serde(alias = "memory_bytes")]
+    pub memory: Size,
     /// Processors, 0.5 being half of one.
     #[schemars(range(min = 0.01))]
     pub cpus: f64,
@@ -135,54 +134,39 @@ pub struct Limits {
     /// Open files of one process.
     #[schemars(range(min = 8))]
     pub open_files: u64,
-    /// Bytes of one file.
-    pub file_bytes: u64,
-    /// Bytes of /dev/shm.
-    pub shared_memory_bytes: u64,
+    /// The largest file.
+    #[serde(alias = "file_bytes")]
+    pub file: Size,
+    /// What /dev/shm holds.
+    #[serde(alias = "shared_memory_bytes")]
+    pub shared_memory: Size,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            memory_bytes: 256 << 20,
+            memory: Size(256 << 20),
             cpus: 1.0,
             processes: 64,
             open_files: 256,
-            file_bytes: 32 << 20,
-            shared_memory_bytes: 16 << 20,
+            file: Size(32 << 20),
+            shared_memory: Size(16 << 20),
         }
     }
 }
 
-/// A length of time, written like `90s` or `5m`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map(Span)
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for Span {
-    fn schema_name() -> Cow<'static, str> {
-        "Span".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^([0-9]+ ?[a-z]+ ?)+$" })
+/// Those that a workload knows by these names too.
+fn earlier_names(schema: &mut Schema) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    let Some(properties) = properties else { return };
+    for name in ["memory", "file", "shared_memory"] {
+        let Some(mut same) = properties.get(name).cloned() else {
+            continue;
+        };
+        same["description"] = format!("The same as `{name}`.").into();
+        if let Some(same) = same.as_object_mut() {
+            same.remove("default");
+        }
+        properties.insert(format!("{name}_bytes"), same);
     }
 }

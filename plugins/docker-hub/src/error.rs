@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use plugin_api::contract::error::Retry;
 use plugin_api::contract::outcome::Outcome;
+use plugin_api::quantity::Size;
 use plugin_api::{Error, ErrorCode, Fault};
 
 use crate::image;
@@ -133,6 +134,9 @@ pub enum DockerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The settings promise workloads what no container can be made with.
+    #[error("`limits.memory` is {0}, which is no memory for a container")]
+    NoMemory(Size),
     /// The host or the settings said no.
     #[error(transparent)]
     Other(#[from] Error),
@@ -233,6 +237,7 @@ impl From<DockerError> for Error {
             DockerError::NotReady { .. } => Error::instance(ErrorCode::TIMEOUT, message),
             DockerError::StateDirectory { .. } => Error::new(ErrorCode::CONFIGURATION, Fault::Host, message)
                 .hint("set `state_dir` to a directory that only this user may enter"),
+            DockerError::NoMemory(_) => configuration("give at least 6 MiB, such as \"256MiB\""),
             DockerError::Other(error) => error,
         }
     }

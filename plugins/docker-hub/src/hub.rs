@@ -9,6 +9,7 @@ use plugin_api::contract::probe::Probe;
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::contract::workload::Workload;
 use plugin_api::hub::Progress;
+use plugin_api::owner::Owner;
 use plugin_api::{Context, Error, Host, Hub, ResourceInstance};
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use crate::engine::{Engine, Engines, address, discovery};
 use crate::error::DockerError;
 use crate::image;
 use crate::sandbox::directory::Directories;
-use crate::sandbox::owner::Owner;
+use crate::sandbox::plan::LEAST_MEMORY;
 use crate::sandbox::{Sandboxes, Starter, admit, sweep, usage};
 use crate::verbs::{self, Call};
 
@@ -43,6 +44,9 @@ impl Hub for DockerHub {
     type Error = DockerError;
 
     fn new(config: Config, host: Host) -> Result<Self, DockerError> {
+        if config.limits.memory.0 < LEAST_MEMORY {
+            return Err(DockerError::NoMemory(config.limits.memory));
+        }
         let owner = Owner::this();
         Ok(Self {
             directories: Arc::new(Directories::new(config.state_dir.clone(), owner.clone())),

@@ -1,14 +1,13 @@
 //! The settings, as the manifest's schemas describe them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use plugin_api::http::Access;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use plugin_api::quantity::Span;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// The port an Ollama server listens on unless told otherwise.
 pub(crate) const PORT: u16 = 11434;
@@ -121,8 +120,8 @@ impl Default for StartConfig {
             kv_cache_type: None,
             load_timeout: None,
             environment: BTreeMap::new(),
-            ready_timeout: Span(Duration::from_secs(60)),
-            stop_timeout: Span(Duration::from_secs(10)),
+            ready_timeout: Span::seconds(60),
+            stop_timeout: Span::seconds(10),
         }
     }
 }
@@ -182,38 +181,5 @@ impl StartConfig {
             .chain(self.environment.clone())
             .chain([("OLLAMA_HOST".to_owned(), self.listen().to_string())])
             .collect()
-    }
-}
-
-/// A length of time, written like `90s` or `5m`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map(Span)
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for Span {
-    fn schema_name() -> Cow<'static, str> {
-        "Span".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^([0-9]+ ?[a-z]+ ?)+$" })
     }
 }

@@ -15,7 +15,7 @@ mod inventory;
 mod process;
 mod verbs;
 
-pub use config::{Config, InstanceConfig, Span, StartConfig};
+pub use config::{Config, InstanceConfig, StartConfig};
 pub use error::OllamaError;
 pub use hub::OllamaHub;
 pub use verbs::arguments;

@@ -22,7 +22,6 @@ use crate::config::StartConfig;
 
 mod child;
 mod guard;
-mod output;
 mod usage;
 
 pub(crate) use child::Process;

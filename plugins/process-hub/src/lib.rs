@@ -8,14 +8,13 @@ mod config;
 mod error;
 mod hub;
 mod identities;
-mod output;
 mod plan;
 mod process;
 mod processes;
 mod room;
 mod verbs;
 
-pub use config::{Config, Enforcement, LimitsConfig, Size, Span};
+pub use config::{Config, Enforcement, LimitsConfig};
 pub use error::ProcessError;
 pub use hub::ProcessHub;
 pub use verbs::arguments;

@@ -7,17 +7,20 @@ use std::time::{Duration, Instant};
 use confine::{Confinement, End, Event};
 use parking_lot::Mutex;
 use plugin_api::contract::probe::Load;
+use plugin_api::output::Tail;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::error::ProcessError;
-use crate::output::{self, Tail};
 use crate::room::{Meter, Room};
 
 /// How long the launcher may take to end a box whose end was asked for, before it is killed itself.
 const ENDING: Duration = Duration::from_secs(2);
+
+/// How many bytes of what one process prints are logged. A program that prints for ever must not fill the log.
+const LOGGED: usize = 256 << 10;
 
 /// How long to wait for what a process printed before it ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -100,7 +103,7 @@ impl Process {
         let watched = Watched {
             child,
             events: BufReader::new(stdout).lines(),
-            printed: output::drain(stderr, id.to_owned(), tail.clone()),
+            printed: tail.follow(stderr, log(id)),
             room,
             stages,
             ending: ending.clone(),
@@ -299,5 +302,22 @@ fn reason(end: &End, out_of_memory: u64) -> String {
         End::Killed(9) if out_of_memory > 0 => "out of memory".to_owned(),
         End::Memory => "out of memory".to_owned(),
         end => end.to_string(),
+    }
+}
+
+/// Logs what a process prints, as long as it is not too much.
+fn log(id: &str) -> impl FnMut(&str) + Send + 'static {
+    let instance = id.to_owned();
+    let mut logged = 0;
+    move |line| {
+        if logged > LOGGED {
+            return;
+        }
+        logged += line.len();
+        if logged > LOGGED {
+            tracing::debug!(target: "process_hub::output", instance, "it prints too much; the rest is not logged");
+        } else {
+            tracing::debug!(target: "process_hub::output", instance, "{line}");
+        }
     }
 }

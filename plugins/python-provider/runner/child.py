@@ -2,6 +2,7 @@
 
 import io
 import json
+import linecache
 import os
 import resource
 import signal
@@ -10,8 +11,14 @@ import sys
 from . import execute, frames, spawn, workdir
 
 
+# So often the interpreter has to see code before it takes all the short cuts it has.
+REHEARSALS = 20
+# A job like any other, with nothing to show for it.
+_REHEARSED = b'{"kind": "once", "code": "print(end=\'\')", "name": "<rehearsal>"}'
+
+
 class Report:
-    """The pipe to the supervisor, which believes nothing of what it carries."""
+    """The pipe to the supervisor, which believes nothing of what it carries. Without a descriptor it leads nowhere."""
 
     def __init__(self, descriptor):
         self.descriptor = descriptor
@@ -19,7 +26,7 @@ class Report:
 
     def send(self, kind, *parts):
         left = memoryview(frames.pack(kind, self.run, *parts))
-        while left:
+        while left and self.descriptor is not None:
             left = left[os.write(self.descriptor, left) :]
 
 
@@ -60,14 +67,18 @@ def jobs(descriptor):
 def main(config, job_pipe, report_pipe):
     """Everything that a fork does, up to its end."""
     report = Report(report_pipe)
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+    rehearse()
+    if read_exactly(job_pipe, frames.HEADER.size) is None:
+        os._exit(0)
+    spawn.give_away(config)
     os.mkdir(config["work"], 0o755)
     os.chdir(config["work"])
     # Only here: what the supervisor imports shall never be a file of the code's.
     sys.path.insert(0, config["work"])
     sys.stdin, sys.stdout, sys.stderr = prepared
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = prepared
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()
     coming = jobs(job_pipe)
     run, job, files = next(coming, (None, None, None))
     if run is None:
@@ -90,6 +101,16 @@ def main(config, job_pipe, report_pipe):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         code, done = execute.perform(job, namespace, report)
         execute.leave(report, code, done)
+
+
+def rehearse():
+    """Does once what every run does. In the template, so that the interpreter has its short cuts for it; in a fork, so that
+    the memory it takes is the fork's own before anybody waits for that."""
+    mute = Report(None)
+    job = json.loads(_REHEARSED.decode())
+    _, done = execute.perform(job, execute.fresh_main(), mute)
+    execute.tell(mute, done)
+    linecache.cache.pop(job["name"], None)
 
 
 def settle(job, files):
@@ -143,6 +164,8 @@ def prepare(config):
     prepared = streams()
     os.environ.clear()
     os.environ.update(config["environment"])
+    for _ in range(REHEARSALS):
+        rehearse()
     sys.argv = [""]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = []

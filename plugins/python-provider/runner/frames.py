@@ -13,6 +13,9 @@ GO = 4  # everything has been sent
 CANCEL = 5
 PING = 6
 
+# From the supervisor to a fork that waits: it may give its rights away.
+TURN = 7
+
 # To the host.
 HELLO = 16  # JSON: what this runner is
 OUT = 17

@@ -23,9 +23,12 @@ class Loop:
 
     def turn(self, until=None):
         """Waits for something to happen, or for a moment of time.monotonic(), and calls back."""
-        wait = None if until is None else max(0.0, until - time.monotonic()) * 1000
-        # Rounded up: rounding down would spin through the last millisecond.
-        for descriptor, _ in self.poll.poll(None if wait is None else min(int(wait) + 1, 3600000)):
+        wait = None
+        if until is not None:
+            left = (until - time.monotonic()) * 1000
+            # Rounded up: rounding down would spin through the last millisecond.
+            wait = min(int(left) + 1, 3600000) if left > 0 else 0
+        for descriptor, _ in self.poll.poll(wait):
             callback = self.callbacks.get(descriptor)
             if callback is not None:
                 callback()

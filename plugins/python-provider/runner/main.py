@@ -11,7 +11,7 @@ import sys
 # Everything that a fork needs is imported here, once; so are a few modules that nearly every program imports.
 import ast, atexit, base64, collections, datetime, decimal, functools, io, itertools, linecache, math, random, re, threading, time, traceback  # noqa: E401,F401
 
-from . import child, execute, figures, frames, supervisor, sweep, system, wipe  # noqa: F401
+from . import child, execute, figures, frames, spawn, supervisor, sweep, system, wipe  # noqa: F401
 from .channel import Channel, Door
 from .loop import READ, Loop
 
@@ -28,7 +28,7 @@ def main(config):
     # Whatever was left open by whoever started this is nobody's here.
     os.closerange(3, min(soft, 1 << 16))
     config = directories(config)
-    before = {path: frozenset(os.listdir(path)) for path in config["wipe"]}
+    before = {path: wipe.Kept(path) for path in config["wipe"]}
     os.chdir("/")
     try:
         for name in config.get("preimport", ()):
@@ -38,8 +38,8 @@ def main(config):
             wipe.wipe(config["own_directory"], ())
             os.rmdir(config["own_directory"])
         raise
-    for path, names in before.items():
-        wipe.wipe(path, names)
+    for path, kept in before.items():
+        kept.restore(path)
     hello = {
         "protocol": 1,
         "python": sys.version.split()[0],
@@ -51,6 +51,8 @@ def main(config):
     tables = wipe.ipc_tables() if config.get("ipc") else {}
     path = os.environ.pop("GLEITZEIT_CONTROL", "stdio")
     child.prepare(config)
+    spawn.common(config)
+    system.settle()
     loop = Loop()
     rung = bell(loop)
     boss = supervisor.Supervisor(config, loop, before, tables, json.dumps(hello).encode())
@@ -109,7 +111,8 @@ def bell(loop):
 def open_door(loop, boss, path):
 
     def connect(incoming, outgoing, owner=None):
-        boss.connected(Channel(loop, incoming, outgoing, boss.on_frame, boss.disconnected, owner))
+        host = boss.host
+        host.connected(Channel(loop, incoming, outgoing, host.on_frame, host.disconnected, owner))
 
     if path == "stdio":
         # What is printed by mistake shall not be taken for frames.
@@ -127,4 +130,4 @@ def open_door(loop, boss, path):
             boss.leave(0)
 
     loop.watch(0, READ, host_gone)
-    boss.door = Door(loop, path, connect)
+    boss.host.door = Door(loop, path, connect)

@@ -6,7 +6,6 @@ import signal
 import time
 
 from . import figures, frames
-from .channel import BACKLOG
 from .loop import READ, WRITE
 from .verdict import checked
 
@@ -29,7 +28,7 @@ class Stream:
 class Run:
     def __init__(self, supervisor, child, request, in_session=False):
         control = request.control
-        self.supervisor, self.loop, self.child = supervisor, supervisor.loop, child
+        self.host, self.loop, self.child = supervisor.host, supervisor.loop, child
         self.number, self.control, self.in_session = request.number, control, in_session
         self.job, self.stdin, self.given = request.job, request.stdin, request.given
         self.since = None  # in a session, files dated earlier are not this run's
@@ -134,7 +133,7 @@ class Run:
         wanted = piece[: stream.most - stream.taken]
         stream.taken += len(wanted)
         if wanted:
-            self.supervisor.pass_on(stream.kind, self.number, wanted)
+            self.host.pass_on(stream.kind, self.number, wanted)
         if len(wanted) < len(piece):
             self.truncated[name] = True
             self.drain -= len(piece) - len(wanted)
@@ -166,12 +165,12 @@ class Run:
 
     def reported(self, kind, payload):
         if kind == frames.RESULT:
-            self.supervisor.pass_on(kind, self.number, payload)
+            self.host.pass_on(kind, self.number, payload)
         elif kind == frames.IMAGE:
             if self.images > 0 and len(payload) <= self.image_bytes and figures.size(payload):
                 self.images -= 1
                 self.image_bytes -= len(payload)
-                self.supervisor.pass_on(kind, self.number, payload)
+                self.host.pass_on(kind, self.number, payload)
             else:
                 self.truncated["images"] = True
         elif kind == frames.DONE:
@@ -189,15 +188,19 @@ class Run:
         """Goes on until it has ended or has to."""
         while not self.over():
             self.loop.turn(self.deadline)
-            channel = self.supervisor.channel
-            self.read_on(channel is None or len(channel.unsent) < BACKLOG)
+            self.read_on(self.host.takes_more())
             if time.monotonic() >= self.deadline:
                 self.time_is_up()
         self.read_on(False)
 
+    def overran(self):
+        """Whether it used up the processor time that it was given."""
+        most, used = self.control.get("cpu_seconds"), self.child.usage
+        return bool(most and used) and used.ru_utime + used.ru_stime >= 0.9 * most
+
     def forget(self):
         """Lets go of what holds it: the collector of cycles is off in this process."""
-        self.decoder = self.supervisor = None
+        self.decoder = self.host = None
 
     def over(self):
         if self.child.status is not None:

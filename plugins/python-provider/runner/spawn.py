@@ -1,12 +1,18 @@
 """Forks of the template: each with pipes of its own, and no rights."""
 
+import _signal
 import fcntl
 import gc
 import os
 import resource
-import signal
 
-from . import system
+from . import frames, system
+
+# The functions of the module signal make members of an enumeration of what they take and give, at ten times the cost.
+_set_handler, _set_wakeup = _signal.signal, _signal.set_wakeup_fd
+_SIGNALS = (int(_signal.SIGCHLD), int(_signal.SIGTERM))
+_DEFAULT = int(_signal.SIG_DFL)
+_KILL = int(_signal.SIGKILL)
 
 
 class Child:
@@ -25,13 +31,20 @@ class Child:
                 os.close(descriptor)
                 setattr(self, name, None)
 
+    def your_turn(self):
+        """Lets a fork that waits give its rights away, and get ready for its run."""
+        try:
+            os.write(self.job, frames.pack(frames.TURN, 0))
+        except OSError:
+            pass  # it is dead; whoever uses it will see
 
-def fork(config, work, private=False):
-    """Forks a child that confines itself and then calls work(config, job, report); it never returns from that. A private
-    one is closed to others of its own user."""
+
+def fork(config, work):
+    """Forks a child that calls work(config, job, report), and never returns from that. It still has the supervisor's
+    rights then, and is closed to everybody else: `give_away` ends both."""
     pipes = [os.pipe() for _ in range(5)]
     try:
-        pid = os.fork()
+        pid = system.fork()
     except OSError:
         for end in [end for pair in pipes for end in pair]:
             os.close(end)
@@ -39,7 +52,7 @@ def fork(config, work, private=False):
     if pid == 0:
         try:
             (stdin, _), (job, _), (_, stdout), (_, stderr), (_, report) = pipes
-            job, report = confine(config, stdin, stdout, stderr, job, report, private)
+            job, report = detach(config, stdin, stdout, stderr, job, report)
             work(config, job, report)
         except BaseException as error:  # nothing of the runner may run on in here
             try:
@@ -56,11 +69,20 @@ def fork(config, work, private=False):
     return Child(pid, *ends)
 
 
-def confine(config, stdin, stdout, stderr, job, report, private):
-    """Gives away everything that the supervisor has and the code shall not. Gives back where the two pipes are now."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+def common(config):
+    """What holds for the supervisor as for its forks is set once, before the first of them."""
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if config.get("uid") is not None:
+        os.setgroups([])
+    system.prctl(system.NO_NEW_PRIVS, 1)
+
+
+def detach(config, stdin, stdout, stderr, job, report):
+    """Leaves the supervisor's signals, session and descriptors. Gives back where the two pipes are now."""
+    _set_wakeup(-1)
+    for number in _SIGNALS:
+        _set_handler(number, _DEFAULT)
     os.setsid()
     # Far from the small numbers, which code likes to use for its own.
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -77,23 +99,24 @@ def confine(config, stdin, stdout, stderr, job, report, private):
         os.close(adjust)
     except OSError:
         pass  # then the kernel chooses; outside a box the process may not say
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, which in (("file_bytes", resource.RLIMIT_FSIZE), ("open_files", resource.RLIMIT_NOFILE)):
         tighten(which, config.get(name))
-    os.umask(0o022)
+    return kept[3], kept[4]
+
+
+def give_away(config, private=False):
+    """Gives away every right that the supervisor has and the code shall not. A private process stays closed to others of
+    its own user."""
     if config.get("uid") is not None:
-        os.setgroups([])
         os.setresgid(config["gid"], config["gid"], config["gid"])
         os.setresuid(config["uid"], config["uid"], config["uid"])
     elif os.getppid() != 1:
         # Not in a box of its own: it shall not outlive the supervisor.
-        system.prctl(system.PDEATHSIG, signal.SIGKILL)
-    system.prctl(system.NO_NEW_PRIVS, 1)
+        system.prctl(system.PDEATHSIG, _KILL)
     system.prctl(system.DUMPABLE, 0 if private else 1)
     # What is alive now is the supervisor's: the collector shall not look at it, and thereby copy its pages.
     gc.freeze()
     gc.enable()
-    return kept[3], kept[4]
 
 
 def tighten(which, limit, spare=0):

@@ -4,10 +4,10 @@ import gc
 import json
 import os
 import resource
-import struct
 import time
 
-from . import child, frames, reaper, spawn, sweep
+from . import frames, reaper, spares, sweep
+from .host import Host, Request
 from .oom import Kills
 from .run import Run
 from .sweeping import Sweeping
@@ -17,52 +17,16 @@ from .verdict import verdict
 CLOCK_REALTIME_COARSE = 5  # which the module time has no name for
 
 
-class Request:
-    """A run that the host is sending."""
-
-    def __init__(self, number, payload):
-        if len(payload) < 4:
-            raise frames.BadFrame("a run without its parts")
-        end = 4 + struct.unpack_from("!I", payload)[0]
-        if end > len(payload):
-            raise frames.BadFrame("a run whose parts are cut off")
-        self.number = number
-        self.control = json.loads(payload[4:end].decode())
-        self.job = bytearray(frames.pack(frames.RUN, number, payload[end:]))
-        self.given = []
-        self.stdin = b""
-        self.size = len(payload)
-        self.complete = False
-
-    def add(self, kind, payload):
-        self.size += len(payload)
-        if self.size > frames.LARGEST:
-            raise frames.BadFrame("a run of more than %d bytes" % frames.LARGEST)
-        if kind == frames.FILE:
-            self.given.append(frames.split_named(payload)[0])
-            self.job += frames.pack(kind, self.number, payload)
-        elif kind == frames.STDIN and self.control["kind"] == "run":
-            self.job += frames.pack(kind, self.number, payload)
-        elif kind == frames.STDIN:
-            self.stdin += payload
-        else:
-            self.job += frames.pack(frames.GO, self.number)
-            self.job = bytes(self.job)
-            self.complete = True
-
-
 class Supervisor:
     def __init__(self, config, loop, kept, tables, hello):
-        self.config, self.loop, self.kept, self.tables, self.hello = config, loop, kept, tables, hello
+        self.config, self.loop, self.kept, self.tables = config, loop, kept, tables
         self.reaper = reaper.Reaper(loop)
+        self.spares = spares.Spares(config, self.reaper)
         self.kills = Kills(config.get("memory"))
-        self.channel = None
-        self.door = None
-        self.request = None
+        self.host = Host(hello, self.cancel, self.host_gone)
         self.run = None
-        self.spare = None
         self.session = None
-        self.watched = self.busy = self.leaving = False
+        self.leaving = False
         self.spent = 0.0
         self.performed = 0
         self.paused = 0
@@ -70,94 +34,65 @@ class Supervisor:
 
     # The host.
 
-    def connected(self, channel):
-        self.channel = channel
-        channel.send(frames.HELLO, 0, self.hello)
+    def cancel(self, number):
+        # A word that comes after the end of its run means nothing.
+        if self.run is not None and self.run.number == number:
+            self.run.end("cancelled", "the caller no longer wanted it")
 
-    def disconnected(self):
-        self.channel = self.request = None
+    def host_gone(self):
         if self.run is not None:
             self.run.end("cancelled", "the host hung up")
-        if self.door is None:
+        if self.host.door is None:
             self.leave(0)
-        elif not self.busy:
-            self.door.opened()
-
-    def on_frame(self, kind, number, payload):
-        if kind == frames.PING:
-            self.channel.send(frames.PONG, number, payload)
-        elif kind == frames.CANCEL:
-            # One that comes after the end of its run means nothing.
-            if self.run is not None and self.run.number == number:
-                self.run.end("cancelled", "the caller no longer wanted it")
-        elif kind == frames.RUN:
-            if self.request is not None or self.run is not None:
-                raise frames.BadFrame("a run before the end of another")
-            try:
-                self.request = Request(number, payload)
-            except (ValueError, KeyError, RecursionError):
-                raise frames.BadFrame("a run that cannot be read")
-        elif self.request is None or self.request.number != number or self.request.complete:
-            raise frames.BadFrame("a part of a run that was not begun")
-        else:
-            self.request.add(kind, payload)
-
-    def pass_on(self, kind, number, payload):
-        """To the host: at once where somebody watches, else with what follows."""
-        channel = self.channel
-        if channel is not None:
-            channel.put(kind, number, payload)
-            if self.watched or len(channel.unsent) > 1 << 16:
-                channel.flush()
+        elif not self.host.busy:
+            self.host.door.opened()
 
     # Work.
 
     def serve(self):
         """Until the host ends, or the lifetime has passed."""
         while True:
-            if self.spare is None and self.session is None:
-                self.spare = self.fork()
-            while self.request is None or not self.request.complete:
+            if self.session is None:
+                self.prepare()
+            while not self.host.has_asked():
                 self.loop.turn(self.ends)
                 if self.ends is not None and time.monotonic() >= self.ends:
                     self.leave(0)
-                if self.channel is None and self.session is not None:
+                if self.host.channel is None and self.session is not None:
                     self.hang_up()
-            request, self.request = self.request, None
-            self.busy = True
             self.spent = children_time()
-            self.perform(request)
-            self.busy = False
+            self.perform(self.host.take())
             # Forks carry what is here: none of it is the next run's business.
-            request = self.run = None
+            self.run = None
             self.performed += 1
             if self.performed % 256 == 0:
                 gc.collect()
                 gc.freeze()
-            if self.channel is None:
-                self.door.opened()
+            self.host.done()
 
     def hang_up(self):
         """The end of a session whose host has hung up."""
         session, self.session = self.session, None
         close = {"kind": "close", "timeout": 0, "output_bytes": 0}
-        self.finish(Run(self, session, Request(0, frames_of(close))))
-        self.spare = self.fork()
+        self.finish(Run(self, session, Request.of_ours(close)))
+        self.spares.prepare()
 
-    def fork(self):
-        made = spawn.fork(self.config, child.main)
-        self.reaper.known[made.pid] = made
-        return made
+    def prepare(self):
+        """Gets ready for a run; and for the one after it, unless somebody waits already."""
+        self.spares.prepare()
+        if self.performed:
+            self.loop.turn(time.monotonic())
+            if self.host.is_quiet():
+                self.spares.another()
 
     def perform(self, request):
         kind = request.control["kind"]
-        self.watched = request.control.get("stream", False)
         if kind == "close":
             session, self.session = self.session, None
-            return self.finish(Run(self, session or self.take_spare(), request))
+            return self.finish(Run(self, session or self.spares.take(), request))
         if kind == "run" and (self.session is None or self.session.status is not None):
             return self.finish_lost(request)
-        used = self.session if kind == "run" else self.take_spare()
+        used = self.session if kind == "run" else self.spares.take()
         self.run = Run(self, used, request, in_session=kind in ("open", "run"))
         if kind == "run":
             self.run.since = self.tick()
@@ -169,14 +104,6 @@ class Supervisor:
             return self.pause(run)
         self.session = None
         self.finish(run)
-
-    def take_spare(self):
-        spare, self.spare = self.spare, None
-        if spare is None or spare.status is not None:
-            if spare is not None:
-                spare.close()
-            spare = self.fork()
-        return spare
 
     def pause(self, run):
         """The end of a run in a session that goes on."""
@@ -214,7 +141,8 @@ class Supervisor:
                 self.loop.forget(descriptor)
         child.close()
         peak = child.usage.ru_maxrss * 1024 if child.usage else 0
-        found = verdict(run.reason, child.status, run.done, self.kills.more(child.status, peak))
+        kills = self.kills.more(child.status, peak)
+        found = verdict(run.reason, child.status, run.done, kills, run.overran())
         if run.control["kind"] == "close":
             found = {"outcome": "ok"}
         if clean and not sweep.is_tidy(self.config, self.tables, self.kept):
@@ -231,7 +159,7 @@ class Supervisor:
     def finish_lost(self, request):
         """A run in a session whose process has ended by itself since."""
         self.take_down_session()
-        run = Run(self, self.take_spare(), request)
+        run = Run(self, self.spares.take(), request)
         run.reason = ("infrastructure", "the session has ended")
         self.finish(run)
 
@@ -248,7 +176,7 @@ class Supervisor:
         return plan
 
     def answer(self, run, found, wall, clean, session):
-        if self.channel is None:
+        if self.host.channel is None:
             return run.forget()
         spent = children_time() - self.spent
         found.update(
@@ -263,7 +191,7 @@ class Supervisor:
             session=session,
         )
         run.forget()
-        self.channel.send(frames.END, run.number, json.dumps(found).encode())
+        self.host.tell(frames.END, run.number, json.dumps(found).encode())
 
     # The end.
 
@@ -272,10 +200,9 @@ class Supervisor:
         if self.leaving:
             return
         self.leaving = True
-        if self.channel is not None:
-            until = time.monotonic() + 1.0
-            while self.channel is not None and self.channel.unsent and time.monotonic() < until:
-                self.loop.turn(until)
+        until = time.monotonic() + 1.0
+        while self.host.has_unsent() and time.monotonic() < until:
+            self.loop.turn(until)
         self.reaper.clear(2.0)
         if self.config.get("own_directory"):
             plan = {"run": 0, "wipe": True}
@@ -295,12 +222,6 @@ def file_time():
 def children_time():
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def frames_of(control):
-    """The payload of a run that this process asks of itself."""
-    control = json.dumps(control).encode()
-    return struct.pack("!I", len(control)) + control
 
 
 def has_entries(path):

@@ -3,7 +3,7 @@
 import json
 import os
 
-from . import collect, frames, wipe
+from . import collect, frames, spawn, wipe
 from .child import Report
 
 
@@ -11,6 +11,8 @@ def sweep(config, plan, kept):
     """The work of such a fork. Its exit code says whether everything is gone."""
 
     def work(_config, job, pipe):
+        # The code may still run, as the same user: it shall not get at this process's memory and pipes.
+        spawn.give_away(config, private=True)
         os.close(job)
         report = Report(pipe)
         report.run = plan["run"]
@@ -20,7 +22,7 @@ def sweep(config, plan, kept):
             report.send(frames.DONE, json.dumps({"truncated": collector.truncated}).encode())
         if plan["wipe"]:
             for path in config["wipe"]:
-                wipe.wipe(path, kept.get(path, ()))
+                kept[path].restore(path)
             if config.get("ipc"):
                 wipe.wipe_ipc()
         os._exit(0)
@@ -45,8 +47,7 @@ def is_empty(config, tables, kept):
     """Whether every directory that the code may write holds what it held at the beginning."""
     try:
         for path in config["wipe"]:
-            names = os.listdir(path)
-            if names and not kept.get(path, frozenset()).issuperset(names):
+            if not kept[path].is_there(path):
                 return False
     except OSError:
         return False

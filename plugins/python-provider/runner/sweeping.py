@@ -6,7 +6,6 @@ import signal
 import time
 
 from . import frames, spawn, sweep
-from .channel import BACKLOG
 from .loop import READ
 
 # Collecting has its own time, told in the plan; emptying may take so long after it.
@@ -26,8 +25,7 @@ class Sweeping:
         self.child = None
         work = sweep.sweep(supervisor.config, plan, supervisor.kept)
         try:
-            # The code may still run, as the same user: it shall not get at this one's memory and pipes.
-            self.child = spawn.fork(supervisor.config, work, private=True)
+            self.child = spawn.fork(supervisor.config, work)
         except OSError as error:
             self.why = "no process to clean up with: %s" % error
             return
@@ -43,8 +41,7 @@ class Sweeping:
         reading = True
         while self.child.status is None and time.monotonic() < self.until:
             self.loop.turn(self.until)
-            channel = self.supervisor.channel
-            free = channel is None or len(channel.unsent) < BACKLOG
+            free = self.supervisor.host.takes_more()
             if free != reading and self.child.report is not None:
                 reading = free
                 if free:
@@ -105,6 +102,6 @@ class Sweeping:
             parts = name.split("/")
             if self.files < 0 or self.bytes < 0 or "\0" in name or not {"", ".", ".."}.isdisjoint(parts):
                 raise frames.BadFrame("a file that nobody asked for")
-            self.supervisor.pass_on(kind, number, payload)
+            self.supervisor.host.pass_on(kind, number, payload)
         else:
             self.truncated = bool(json.loads(payload.decode()).get("truncated"))

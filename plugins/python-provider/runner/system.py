@@ -1,18 +1,62 @@
-"""What the standard library has no word for: prctl, and System V objects."""
+"""What the standard library has no word for: prctl, a plain fork, and System V objects."""
 
 import ctypes
+import os
+import random
+import sys
+import threading
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_none = ctypes.c_ulong(0)
 
 PDEATHSIG, DUMPABLE, SUBREAPER, NO_NEW_PRIVS = 1, 4, 36, 38
 
 
 def prctl(option, value):
     """Sets a property of this process."""
-    zero = ctypes.c_ulong(0)
-    if _libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero) != 0:
+    if _libc.prctl(option, ctypes.c_ulong(value), _none, _none, _none) != 0:
         error = ctypes.get_errno()
         raise OSError(error, "prctl(%d) failed" % option)
+
+
+def _plain_fork():
+    """fork(2) by itself, where it can be had and will do: None otherwise.
+
+    os.fork also renews locks, so that forks of a program with threads survive, and calls whoever asked to be called: as
+    much work as the fork itself, and all of it for nothing in a process that is one thread. PyDLL keeps the interpreter's
+    lock, which the child then has, as its only thread.
+    """
+    free_threads = not getattr(sys, "_is_gil_enabled", lambda: True)()
+    if sys.implementation.name != "cpython" or free_threads or len(os.listdir("/proc/self/task")) != 1:
+        return None
+    return ctypes.PyDLL(None, use_errno=True).fork
+
+
+_fork = None
+_seed = random.seed
+_main = threading.main_thread()
+
+
+def settle():
+    """Chooses how to fork, once everything is imported: no thread begins after that."""
+    global _fork
+    try:
+        _fork = _plain_fork()
+    except (OSError, AttributeError):
+        pass
+
+
+def fork():
+    """A copy of this process, with random numbers of its own: 0 in the copy, its number in the original."""
+    if _fork is None:
+        return os.fork()
+    pid = _fork()
+    if pid < 0:
+        raise OSError(ctypes.get_errno(), "no process can be made")
+    if pid == 0:
+        _seed()
+        _main._set_native_id()
+    return pid
 
 
 def remove_ipc(table, identifier):

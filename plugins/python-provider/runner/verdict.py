@@ -7,9 +7,10 @@ import signal
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
-def verdict(reason, status, done, kills):
+def verdict(reason, status, done, kills, overran=False):
     """`reason` is why the supervisor ended it, if it did; `status` is what wait(2) said; `done` is what the code's
-    interpreter said of itself, which is believed only where the status agrees; `kills` counts deaths for lack of memory."""
+    interpreter said of itself, which is believed only where the status agrees; `kills` counts deaths for lack of memory;
+    `overran` says that the processor time that was used is as much as the kernel ends a process for."""
     found = {"outcome": "ok", "exit_code": None, "signal": None, "error": None}
     done = done or {}
     number = 0
@@ -21,7 +22,7 @@ def verdict(reason, status, done, kills):
     if reason is not None:
         found["outcome"], found["error"] = reason
     elif number:
-        _killed(found, number, kills)
+        _killed(found, number, kills, overran)
     elif done.get("kind") in ("exception", "memory", "files") and found["exit_code"] != 0:
         found["outcome"], found["error"] = "exception", done.get("error")
         if done["kind"] == "memory":
@@ -36,10 +37,10 @@ def verdict(reason, status, done, kills):
     return found
 
 
-def _killed(found, number, kills):
+def _killed(found, number, kills, overran):
     if number == signal.SIGKILL and kills:
         found["outcome"], found["error"] = "oom", "the memory was used up"
-    elif number == signal.SIGXCPU:
+    elif number == signal.SIGXCPU and overran:
         found["outcome"], found["error"] = "timeout", "the processor time was used up"
     elif number == signal.SIGXFSZ:
         found["outcome"], found["error"] = "disk_limit", "a file grew too large"

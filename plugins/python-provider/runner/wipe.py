@@ -11,6 +11,39 @@ from . import system
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+class Kept:
+    """What of a directory outlives a run: the names in it, and its own mode and attributes."""
+
+    def __init__(self, path):
+        self.names = frozenset(os.listdir(path))
+        self.look = _look(path)
+
+    def is_there(self, path):
+        """Whether the directory is as it was, with nothing new in it. Of what was there, something may be gone."""
+        return self.names.issuperset(os.listdir(path)) and self.look == _look(path)
+
+    def restore(self, path):
+        """Makes it so."""
+        mode, attributes = self.look
+        if stat.S_IMODE(os.stat(path).st_mode) != mode:
+            os.chmod(path, mode)
+        for name in _attributes(path):
+            if name not in attributes:
+                os.removexattr(path, name)
+        wipe(path, self.names)
+
+
+def _look(path):
+    return stat.S_IMODE(os.stat(path).st_mode), _attributes(path)
+
+
+def _attributes(path):
+    try:
+        return {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    except OSError:
+        return {}  # this file system has none
+
+
 def wipe(path, kept):
     """Removes everything in a directory but the names in `kept`.
 

@@ -1,14 +1,13 @@
 //! What an operator may set.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use plugin_api::contract::workload::Syscalls;
+use plugin_api::quantity::{Size, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::level::Level;
-use crate::quantity::{Size, Span};
 
 /// `config = { ... }` of this provider.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -153,7 +152,7 @@ impl Default for SessionSettings {
         Self {
             max: 6,
             per_caller: 2,
-            idle_timeout: Span(Duration::from_secs(600)),
+            idle_timeout: Span::seconds(600),
         }
     }
 }

@@ -14,7 +14,6 @@ mod params;
 mod plan;
 mod profile;
 mod provider;
-mod quantity;
 mod report;
 mod run;
 pub mod runner;
@@ -24,7 +23,6 @@ pub use config::{Config, OnOutput, SessionSettings, Settings};
 pub use level::Level;
 pub use profile::{Profile, Profiles, Table};
 pub use provider::PythonProvider;
-pub use quantity::{Size, Span};
 
 plugin_api::export_plugin! {
     manifest: "../manifest.toml",

@@ -7,10 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use plugin_api::Error;
 use plugin_api::contract::requirement::Priority;
+use plugin_api::quantity::{Size, Span};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::quantity::{Size, Span};
 
 /// What every method that runs something takes.
 #[derive(Debug, Default, Deserialize)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plugin_api::contract::requirement::Requirement;
+use plugin_api::quantity::{Size, Span};
 use plugin_api::{Context, Error};
 use serde_json::value::RawValue;
 
 use crate::files;
 use crate::params::{Limits, Params};
 use crate::profile::{Profile, Profiles, Table};
-use crate::quantity::{Size, Span, shown};
 use crate::runner::{Collect, Control, Job};
 
 /// Less time than this is no time at all.
@@ -143,9 +143,9 @@ impl Plan {
         }
         let message = format!(
             "code, files, arguments and standard input are {}; `{}` takes {}",
-            shown(size),
+            Size(size),
             self.profile.name,
-            shown(self.table.input)
+            Size(self.table.input)
         );
         Err(Error::new(
             plugin_api::ErrorCode::TOO_LARGE,
@@ -193,6 +193,9 @@ impl Plan {
         let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
         let stamp = now.saturating_sub(1_000_000_000);
         let collect = self.collect && table.files > 0 && matches!(kind, "once" | "run");
+        let cpu_seconds = table
+            .cpu_time
+            .map(|time| time.0.as_secs_f64().ceil().clamp(1.0, f64::from(u32::MAX)) as u64);
         let control = Control {
             kind,
             timeout: time.as_secs_f64(),
@@ -210,6 +213,7 @@ impl Plan {
                 changed: kind == "run",
             }),
             stream: self.stream,
+            cpu_seconds,
         };
         let (code, file) = match &self.program {
             Program::Code(code) => (Some(code.as_str()), None),
@@ -228,9 +232,7 @@ impl Plan {
             result_bytes: table.result,
             images: table.images,
             file_bytes: (table.file < self.profile.table.file).then_some(table.file),
-            cpu_seconds: table
-                .cpu_time
-                .map(|time| time.0.as_secs_f64().ceil().clamp(1.0, f64::from(u32::MAX)) as u64),
+            cpu_seconds,
         };
         (control, job)
     }

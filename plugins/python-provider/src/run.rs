@@ -17,6 +17,9 @@ use crate::runner::{Bad, Connection, End, Frame, Kind, Lost};
 
 /// How much longer than its own deadline a run may take to be cleaned up after: files, directories, the wipe.
 const MARGIN: Duration = Duration::from_secs(20);
+/// Past its deadline a runner has something to say at least so often, if only that it is there. One whose box stands
+/// still (`docker pause`, a frozen control group) has not.
+const PROMPT: Duration = Duration::from_secs(4);
 /// How long a run that nobody wants any more may take to end cleanly.
 const PARTING: Duration = Duration::from_secs(2);
 /// So many boxes are tried that turn out to be dead before anything was sent to them.
@@ -28,6 +31,9 @@ pub(crate) struct Running {
     held: Option<Held>,
     run: u32,
     until: Instant,
+    /// Until when a word of the runner is awaited, if only an answer to the question whether it is there.
+    word: Instant,
+    asked: bool,
     /// How many more bytes a run within its limits can send.
     budget: u64,
     /// How many more files.
@@ -123,6 +129,8 @@ impl Running {
             held: Some(held),
             run,
             until: Instant::now() + time + MARGIN,
+            word: Instant::now() + time + PROMPT,
+            asked: false,
             budget: most + u64::from(table.files) * 4200 + (1 << 20),
             files: table.files,
             place,
@@ -131,23 +139,40 @@ impl Running {
 
     /// What it says next. The last thing is its end, whatever happens to the box. Cancel safe.
     pub(crate) async fn next(&mut self) -> Said {
-        let (run, until) = (self.run, self.until);
-        let Some(held) = self.held.as_mut() else {
-            return Said::End(lost("its end has been told already"));
-        };
-        let (outcome, why) = match tokio::time::timeout_at(until, held.connection.frame()).await {
-            Err(_) => (Outcome::TimedOut, Lost::Silent),
-            Ok(Err(lost @ Lost::Nonsense(_))) => (Outcome::ServerError, lost),
-            Ok(Err(lost)) => (Outcome::StreamBroken, lost),
-            Ok(Ok(frame)) => match self.understand(frame, run) {
-                Ok(said) => return said,
-                Err(bad) => (Outcome::ServerError, bad.into()),
-            },
-        };
-        if let Some(held) = self.held.take() {
-            held.lease.finish(outcome);
+        let run = self.run;
+        loop {
+            let Some(held) = self.held.as_mut() else {
+                return Said::End(lost("its end has been told already"));
+            };
+            let until = self.until.min(self.word);
+            let (outcome, why) = match tokio::time::timeout_at(until, held.connection.frame()).await {
+                Err(_) if self.asked || self.until <= Instant::now() => (Outcome::TimedOut, Lost::Silent),
+                Err(_) => match held.connection.ping(run).await {
+                    Ok(()) => {
+                        (self.asked, self.word) = (true, Instant::now() + PROMPT);
+                        continue;
+                    }
+                    Err(lost) => (Outcome::StreamBroken, lost),
+                },
+                Ok(Err(lost @ Lost::Nonsense(_))) => (Outcome::ServerError, lost),
+                Ok(Err(lost)) => (Outcome::StreamBroken, lost),
+                Ok(Ok(frame)) => {
+                    self.asked = false;
+                    self.word = self.word.max(Instant::now() + PROMPT);
+                    if frame.kind == Kind::Pong {
+                        continue;
+                    }
+                    match self.understand(frame, run) {
+                        Ok(said) => return said,
+                        Err(bad) => (Outcome::ServerError, bad.into()),
+                    }
+                }
+            };
+            if let Some(held) = self.held.take() {
+                held.lease.finish(outcome);
+            }
+            return Said::End(lost(&why.to_string()));
         }
-        Said::End(lost(&why.to_string()))
     }
 
     fn understand(&mut self, frame: Frame, run: u32) -> Result<Said, Bad> {

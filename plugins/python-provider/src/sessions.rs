@@ -29,7 +29,8 @@ pub(crate) struct Session {
     pub id: String,
     pub caller: String,
     pub profile: Arc<Profile>,
-    idle: Duration,
+    /// Nobody using it for so long, it is closed.
+    pub idle: Duration,
     /// The box between two runs. Locked for the length of a run; `None` once the session is over.
     held: Arc<tokio::sync::Mutex<Option<Held>>>,
     used: Mutex<Instant>,
@@ -79,6 +80,15 @@ impl Sessions {
         self.open().len()
     }
 
+    /// The sessions of one caller, the one used last first.
+    pub(crate) fn of(&self, caller: &str) -> Vec<Arc<Session>> {
+        let own = self.open();
+        let own = own.values().filter(|session| session.caller == caller);
+        let mut own: Vec<_> = own.cloned().collect();
+        own.sort_by_key(|session| session.idle_for());
+        own
+    }
+
     /// Takes a place for one more, before its box is leased.
     ///
     /// # Errors
@@ -98,7 +108,7 @@ impl Sessions {
             if have >= most {
                 let message = format!("there are {have} sessions, and may be {most} {whose}");
                 return Err(Error::new(ErrorCode::RESOURCE_EXHAUSTED, Fault::Client, message)
-                    .hint("close one with python/close"));
+                    .hint("python/sessions lists your own; close one with python/close"));
             }
         }
         let mut bytes = [0; 16];
@@ -175,6 +185,18 @@ impl Sessions {
                 tokio::time::sleep_until(until.min(Instant::now() + LOOK)).await;
             }
         }
+    }
+}
+
+impl Session {
+    /// How long nobody has used it.
+    pub(crate) fn idle_for(&self) -> Duration {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// Whether a run is at work in it, or it is being opened.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.held.try_lock().map_or(true, |held| held.is_none())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::value::{PositiveDuration, duration};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmSettings {
-    /// Unused resources kept ready of each kind that is asked for.
+    /// Unused resources kept ready of each kind that is to be kept ready, or that is asked for again and again.
     pub min_idle: u32,
     /// The most resources of all kinds together, those that are starting or stopping included.
     #[schemars(range(min = 1))]

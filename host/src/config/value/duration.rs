@@ -2,20 +2,15 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serializer, de};
+use plugin_api::quantity::Span;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Reads a duration.
 ///
 /// # Errors
 /// Not a duration, or longer than anybody means; the message says what is.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    // A century: beyond it, sums of deadlines would overflow somewhere.
-    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration > LONGEST {
-        return Err("longer than a century".to_owned());
-    }
-    Ok(duration)
+    Span::parse(text).map(|span| span.0)
 }
 
 /// For `#[serde(with)]`.
@@ -23,7 +18,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// Those of the serializer.
 pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_duration(*duration))
+    Span(*duration).serialize(serializer)
 }
 
 /// For `#[serde(with)]`.

@@ -1,6 +1,6 @@
 //! Sizes as people write them: `"32MiB"`, `"64 KiB"`, or a number of bytes.
 
-use bytesize::ByteSize;
+use plugin_api::quantity::Size;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Reads a size in bytes.
@@ -8,9 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// # Errors
 /// Not a size; the message says what is.
 pub fn parse(text: &str) -> Result<u64, String> {
-    text.parse::<ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| "after the number goes one of B, KiB, MiB, GiB, KB, MB, GB".to_owned())
+    Size::parse(text).map(|size| size.0)
 }
 
 /// For `#[serde(with)]`: the largest unit that keeps it exact.
@@ -22,14 +20,7 @@ where
     T: Copy + TryInto<u64>,
     S: Serializer,
 {
-    let bytes: u64 = (*bytes).try_into().unwrap_or(u64::MAX);
-    match bytes {
-        0 => serializer.serialize_u64(0),
-        _ if bytes.is_multiple_of(1 << 30) => serializer.collect_str(&format_args!("{}GiB", bytes >> 30)),
-        _ if bytes.is_multiple_of(1 << 20) => serializer.collect_str(&format_args!("{}MiB", bytes >> 20)),
-        _ if bytes.is_multiple_of(1 << 10) => serializer.collect_str(&format_args!("{}KiB", bytes >> 10)),
-        _ => bytes.serialize(serializer),
-    }
+    Size((*bytes).try_into().unwrap_or(u64::MAX)).serialize(serializer)
 }
 
 /// For `#[serde(with)]`.
@@ -41,15 +32,6 @@ where
     T: TryFrom<u64>,
     D: Deserializer<'de>,
 {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Spelling {
-        Bytes(u64),
-        Text(String),
-    }
-    let bytes = match Spelling::deserialize(deserializer)? {
-        Spelling::Bytes(bytes) => bytes,
-        Spelling::Text(text) => parse(&text).map_err(de::Error::custom)?,
-    };
-    T::try_from(bytes).map_err(|_| de::Error::custom("larger than this machine can address"))
+    let size = Size::deserialize(deserializer)?;
+    T::try_from(size.0).map_err(|_| de::Error::custom("larger than this machine can address"))
 }

@@ -55,12 +55,7 @@ pub async fn forward(upstream: &Upstream, mut job: Job<'_>, end: MakeEnd<'_>) ->
             job.requirement.dialects.push(dialect.clone());
         }
     }
-    let deadline = job.caller.deadline.map(|deadline| {
-        Instant::now()
-            + deadline
-                .duration_since(std::time::SystemTime::now())
-                .unwrap_or(Duration::ZERO)
-    });
+    let deadline = job.caller.due();
     let mut tried = Tried::default();
     let mut attempts = 0;
     let mut last: Option<Failure> = None;

@@ -9,7 +9,7 @@ use crate::dispatch::Table;
 use crate::manager::ProviderEntry;
 use crate::plugin::driver::ProviderDriver;
 
-/// A provider that renders failures and does nothing else.
+/// A provider that renders failures and otherwise hangs.
 struct Renders(ProviderManifest);
 
 impl ProviderDriver for Renders {
@@ -20,7 +20,7 @@ impl ProviderDriver for Renders {
         Ok(Decision::Work)
     }
     fn work(&self, _: Context, _: OwnedRequest) -> BoxFuture<'_, Result<Reply, Error>> {
-        Box::pin(async { Err(Error::unsupported("work")) })
+        Box::pin(std::future::pending())
     }
     fn render_error(&self, _: &str, phase: Phase, error: &Error) -> Rendered {
         Rendered::json(
@@ -81,4 +81,24 @@ async fn the_hosts_end_is_said_in_the_dialect_even_by_a_provider_that_does_not_l
     let pieces = stream::iter([first()]).chain(stream::pending()).boxed();
     let (heard, ()) = tokio::join!(heard(pieces, &stop), async { stop.cancel() });
     assert_eq!(heard, ["first", r#"{"code":-31002,"streaming":true}"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_keeps_nobody_past_his_deadline() {
+    let dispatcher = Dispatcher::new(Arc::default());
+    let caller = Caller {
+        deadline: Some(std::time::SystemTime::now() + Duration::from_secs(5)),
+        ..Caller::host("r")
+    };
+    let (parts, ()) = http::Request::new(()).into_parts();
+    let begun = tokio::time::Instant::now();
+    let (response, _) = dispatcher.serve(&entry(), caller, parts, Bytes::new()).await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    let Body::Full(body) = response.into_body() else {
+        panic!("no body")
+    };
+    assert_eq!(
+        body,
+        json!({ "code": ErrorCode::TIMEOUT, "streaming": false }).to_string()
+    );
 }

@@ -1,11 +1,18 @@
 use std::time::Duration;
 
+use plugin_api::contract::outcome::Outcome;
+use plugin_api::contract::requirement::Requirement;
+use plugin_api::host::Services;
 use plugin_api::manifest::ProviderManifest;
 use plugin_api::provider::{Decision, OwnedRequest, Phase, Rendered, Reply, Request};
+use plugin_api::{Context, Error, ErrorCode};
 use serde_json::json;
 
+use super::wishes::MOST;
 use super::*;
+use crate::manager::ProviderEntry;
 use crate::plugin::driver::ProviderDriver;
+use crate::pool::Pool;
 use crate::pool::testing::{Engine, Fleet, fleet, idle};
 
 /// A provider that asks for what it likes and serves nothing.
@@ -37,8 +44,8 @@ struct World {
     plain: Fleet,
 }
 
-async fn world() -> World {
-    let boxes = fleet(&[])
+async fn hub_of_boxes() -> Fleet {
+    fleet(&[])
         .hub(|hub| {
             hub.manifest.start = Some(json!({}));
             hub.manifest.provides = "box".into();
@@ -46,7 +53,11 @@ async fn world() -> World {
         })
         .set(|settings| settings.name = "boxes".into())
         .start()
-        .await;
+        .await
+}
+
+async fn world() -> World {
+    let boxes = hub_of_boxes().await;
     let plain = fleet(&["a"]).start().await;
     let dispatcher = Dispatcher::new(Arc::new(Manager::default()));
     let services = ComponentServices::new(Scope::Provider("p".into()));
@@ -59,18 +70,28 @@ async fn world() -> World {
     }
 }
 
+fn bound_to(hubs: Vec<Pool>) -> Arc<ProviderEntry> {
+    Arc::new(ProviderEntry::new(
+        "p".into(),
+        "p".into(),
+        "1".into(),
+        Arc::new(Asks(ProviderManifest::default())),
+        hubs,
+        [("sandboxed".to_owned(), "boxes".to_owned())].into(),
+    ))
+}
+
 impl World {
     fn serve(&self) {
-        let entry = ProviderEntry::new(
-            "p".into(),
-            "p".into(),
-            "1".into(),
-            Arc::new(Asks(ProviderManifest::default())),
-            vec![self.plain.pool.clone(), self.boxes.pool.clone()],
-            [("sandboxed".to_owned(), "boxes".to_owned())].into(),
-        );
-        self.dispatcher.manager().add_provider(Arc::new(entry));
+        let hubs = vec![self.plain.pool.clone(), self.boxes.pool.clone()];
+        self.dispatcher.manager().add_provider(bound_to(hubs));
         self.services.in_service();
+    }
+
+    /// From now on the provider has these hubs, as after a change.
+    fn bind_to(&self, hubs: Vec<Pool>) {
+        self.dispatcher.manager().replace_provider(bound_to(hubs));
+        self.services.rebound();
     }
 }
 
@@ -128,27 +149,25 @@ async fn of_too_many_wishes_to_keep_something_warm_the_oldest_gives_way() {
         specification: Some(json!({ "image": number })),
         ..wants()
     };
-    for number in [0, 0].into_iter().chain(0..super::MOST_KEPT) {
+    for number in [0, 0].into_iter().chain(0..MOST) {
         world.services.warm(&kind(number));
     }
     let is_kept = |kinds: std::ops::Range<usize>| {
-        let kept = world.services.kept.lock();
+        let wishes = world.services.wishes.lock();
         kinds
             .map(|number| {
                 let wish = world.boxes.pool.warm(&kind(number)).unwrap();
-                kept.iter().any(|known| known.same(&wish))
+                wishes
+                    .iter()
+                    .any(|known| known.kept.as_ref().is_some_and(|kept| kept.same(&wish)))
             })
             .collect::<Vec<_>>()
     };
-    assert_eq!(
-        is_kept(0..super::MOST_KEPT),
-        vec![true; super::MOST_KEPT],
-        "the same counts once"
-    );
-    world.services.warm(&kind(super::MOST_KEPT));
-    assert_eq!(world.services.kept.lock().len(), super::MOST_KEPT);
+    assert_eq!(is_kept(0..MOST), vec![true; MOST], "the same counts once");
+    world.services.warm(&kind(MOST));
+    assert_eq!(world.services.wishes.lock().len(), MOST);
     assert_eq!(is_kept(0..2), [false, true]);
-    assert_eq!(is_kept(super::MOST_KEPT..super::MOST_KEPT + 1), [true]);
+    assert_eq!(is_kept(MOST..MOST + 1), [true]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,4 +232,46 @@ async fn nothing_is_kept_warm_for_a_retired_component() {
     world.services.warm(&wants());
     tokio::time::sleep(Duration::from_secs(1_000)).await;
     assert_eq!(total(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_comes_back_is_as_warm_as_it_was() {
+    let world = world().await;
+    world.services.warm(&wants());
+    world.serve();
+    idle().await;
+    world.boxes.pool.shutdown(tokio::time::Instant::now()).await;
+    let again = hub_of_boxes().await;
+    world.bind_to(vec![again.pool.clone()]);
+    idle().await;
+    let status = again.pool.warm_status().unwrap();
+    assert_eq!((status.total, status.shelves[0].kept), (1, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_hub_can_do_yet_is_kept_warm_by_the_first_that_can() {
+    let world = world().await;
+    world.serve();
+    world.bind_to(vec![world.plain.pool.clone()]);
+    world.services.warm(&wants());
+    idle().await;
+    assert_eq!(world.boxes.pool.warm_status().unwrap().total, 0);
+    world.bind_to(vec![world.plain.pool.clone(), world.boxes.pool.clone()]);
+    idle().await;
+    assert_eq!(world.boxes.pool.warm_status().unwrap().total, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn being_bound_to_one_more_hub_disturbs_nothing() {
+    let world = world().await;
+    world.services.warm(&wants());
+    world.serve();
+    idle().await;
+    world.bind_to(vec![world.boxes.pool.clone(), world.plain.pool.clone()]);
+    idle().await;
+    let status = world.boxes.pool.warm_status().unwrap();
+    assert_eq!(
+        (status.total, status.starts.count(), status.shelves[0].kept),
+        (1, 1, true)
+    );
 }

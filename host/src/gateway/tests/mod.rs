@@ -1,5 +1,6 @@
 //! The gateway over real sockets, with a fake behind it.
 
+mod answers;
 mod bad_input;
 mod events;
 mod fake;

@@ -6,7 +6,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 
-use super::book::{Allocations, Ended};
+use super::book::Allocations;
+use super::ending::Ended;
 use super::record::Shared;
 use crate::pool::events::kind;
 

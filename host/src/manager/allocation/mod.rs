@@ -5,12 +5,15 @@
 //! takes a place of its instance (`in_flight`), or, where it is `exclusive`, the whole of it.
 
 mod book;
+mod ending;
 mod keeper;
+mod making;
 mod record;
 mod take;
 mod want;
 
-pub use book::{Allocations, Ended, Tally};
+pub use book::{Allocations, Tally};
+pub use ending::Ended;
 pub use record::Allocation;
 pub use want::{AllocateParams, Wanted};
 

@@ -1,7 +1,6 @@
 //! The manager's methods: `manager/VERB`, with the schemas of their parameters.
 
 mod list;
-mod span;
 
 use plugin_api::{Error, ErrorCode, Fault};
 use schemars::JsonSchema;
@@ -11,7 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 pub use list::{METHODS, Method, find};
-pub use span::Span;
+pub use plugin_api::quantity::Span;
 
 use super::{Manager, Who, needs_admin};
 use crate::misfit::misfits;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -22,6 +23,9 @@ struct FakeWorkshop {
     served: Mutex<Vec<String>>,
     dismantled: Mutex<Vec<String>>,
     published: Mutex<Vec<BTreeMap<String, Vec<String>>>>,
+    rebound: Mutex<Vec<String>>,
+    /// What the providers offer clashes, from now on.
+    clashes: AtomicBool,
 }
 
 impl Workshop for FakeWorkshop {
@@ -43,8 +47,10 @@ impl Workshop for FakeWorkshop {
 
     fn build(&self, settings: HubSettings) -> BoxFuture<'_, Result<HubEntry, Error>> {
         Box::pin(async move {
-            if settings.plugin == "broken" {
-                return Err(Error::plugin("it cannot be built"));
+            match settings.plugin.as_str() {
+                "broken" => return Err(Error::plugin("it cannot be built")),
+                "panics" => panic!("on purpose"),
+                _ => {}
             }
             let name: &'static str = settings.name.leak();
             let kind: &'static str = settings.plugin.leak();
@@ -61,12 +67,19 @@ impl Workshop for FakeWorkshop {
     }
 
     fn publish(&self, providers: &[Arc<ProviderEntry>]) -> Result<(), Error> {
+        if self.clashes.load(Ordering::SeqCst) {
+            return Err(Error::plugin("two offer the same"));
+        }
         let hubs = |provider: &Arc<ProviderEntry>| {
             let names = provider.hubs.iter().map(|pool| pool.name().to_owned()).collect();
             (provider.name.clone(), names)
         };
         self.published.lock().push(providers.iter().map(hubs).collect());
         Ok(())
+    }
+
+    fn rebound(&self, providers: &[String]) {
+        self.rebound.lock().extend(providers.iter().cloned());
     }
 }
 
@@ -78,6 +91,8 @@ async fn employed() -> (Fleet, Arc<FakeWorkshop>) {
         served: Mutex::default(),
         dismantled: Mutex::default(),
         published: Mutex::default(),
+        rebound: Mutex::default(),
+        clashes: AtomicBool::new(false),
     });
     let shared: Arc<dyn Workshop> = workshop.clone();
     fleet.manager.allow_hub_changes(true);
@@ -177,6 +192,69 @@ async fn a_provider_may_use_a_new_hub_where_that_is_said() {
         "boxes",
         "its role is taken"
     );
+    assert_eq!(*workshop.rebound.lock(), ["runner"]);
+}
+
+/// What is there after nothing has changed: the one hub, its provider, and no trace of another.
+fn unchanged(fleet: &Fleet, workshop: &FakeWorkshop) {
+    let hubs: Vec<_> = fleet.manager.hubs().iter().map(|hub| hub.name.clone()).collect();
+    assert_eq!(hubs, ["boxes"]);
+    let provider = fleet.manager.providers()[0].clone();
+    assert_eq!(provider.hubs.len(), 1);
+    assert_eq!(provider.pools(Some("boxed")).unwrap()[0].name(), "boxes");
+    assert!(workshop.rebound.lock().is_empty());
+    assert!(fleet.request("boxes", "engine").is_some(), "it serves as before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addition_whose_providers_cannot_be_published_is_undone() {
+    let (mut fleet, workshop) = employed().await;
+    workshop.clashes.store(true, Ordering::SeqCst);
+    let params = json!({ "hub": "more", "plugin": "container", "providers": ["runner"] });
+    let error = fleet.call(&admin(), "add_hub", params.clone()).await.unwrap_err();
+    assert_eq!(error.message, "two offer the same");
+    unchanged(&fleet, &workshop);
+    assert_eq!(*workshop.dismantled.lock(), ["more"]);
+    assert_eq!(
+        fleet.happened("hub_"),
+        ["hub_started", "hub_started", "hub_stopped"]
+    );
+    // Nothing of it is in the way of the next attempt.
+    workshop.clashes.store(false, Ordering::SeqCst);
+    fleet.call(&admin(), "add_hub", params).await.unwrap();
+    assert_eq!(fleet.manager.providers()[0].hubs.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addition_that_breaks_off_leaves_the_name_free() {
+    let (fleet, workshop) = employed().await;
+    let add = |plugin: &str| json!({ "hub": "more", "plugin": plugin, "providers": ["runner"] });
+    let error = fleet.call(&admin(), "add_hub", add("panics")).await.unwrap_err();
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (ErrorCode::INTERNAL_ERROR, "the addition broke off")
+    );
+    unchanged(&fleet, &workshop);
+    fleet.call(&admin(), "add_hub", add("container")).await.unwrap();
+    assert_eq!(*workshop.rebound.lock(), ["runner"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_whose_providers_cannot_be_published_does_not_happen() {
+    let (mut fleet, workshop) = employed().await;
+    workshop.clashes.store(true, Ordering::SeqCst);
+    let params = json!({ "hub": "boxes", "force": true });
+    let error = fleet
+        .call(&admin(), "remove_hub", params.clone())
+        .await
+        .unwrap_err();
+    assert_eq!(error.message, "two offer the same");
+    unchanged(&fleet, &workshop);
+    assert!(workshop.dismantled.lock().is_empty());
+    assert_eq!(fleet.happened("hub_"), ["hub_started"]);
+    workshop.clashes.store(false, Ordering::SeqCst);
+    fleet.call(&admin(), "remove_hub", params).await.unwrap();
+    assert!(fleet.manager.hubs().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

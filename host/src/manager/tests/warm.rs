@@ -159,8 +159,8 @@ async fn a_pool_that_makes_its_callers_wait_is_kept_warmer() {
 async fn a_pool_that_keeps_more_ready_than_anybody_uses_is_shrunk() {
     let engine = Engine::default();
     let fleet = fleet([boxes(&engine, 3, 8)]).await;
-    requests(&fleet, 1, 5.0).await;
-    requests(&fleet, 120, 5.0).await;
+    requests(&fleet, 2, 5.0).await;
+    requests(&fleet, 240, 5.0).await;
     let found = fleet
         .call(&admin(), "optimise", json!({ "apply": true }))
         .await

@@ -40,7 +40,7 @@ impl Waiter {
     /// Why waiting is not worth it any more, if so.
     pub(super) fn hopeless(&self, core: &Core) -> Option<Refusal> {
         match &self.wish {
-            Some(wish) => core.hopeless_warm(&wish.want),
+            Some(wish) => core.hopeless_warm(&wish.want, self.until),
             None => hopeless(core, &self.requirement, self.until),
         }
     }

@@ -19,6 +19,8 @@ use crate::pool::starter::STOP_LIMIT;
 const AGAIN: Duration = Duration::from_secs(1);
 /// …up to this.
 const LONGEST: Duration = Duration::from_secs(60);
+/// Where the pool ends meanwhile, which others wait for, it is tried so often from then on.
+const LAST_TRIES: usize = 3;
 
 /// One that is lost sooner than this, and before anybody has used it, counts as one that did not start.
 const STILLBORN: Duration = Duration::from_secs(10);
@@ -111,9 +113,9 @@ impl Core {
             && resource.uses == 0
             && now.since(resource.born) < STILLBORN
         {
-            let error = Error::plugin(format!("it ended as soon as it ran: {why}"));
+            let error = Error::instance(ErrorCode::UNHEALTHY, format!("it ended as soon as it ran: {why}"));
             if let Some(shelf) = self.warm.shelves.lock().get(&resource.specification) {
-                shelf.setback = Some(Setback::new(shelf.setback.as_ref(), error, now));
+                shelf.setback = Some(Setback::new(shelf.setback.as_ref(), error, resource.born, now));
             }
         }
         self.discard(resource, reason);
@@ -132,7 +134,8 @@ impl Core {
 
     async fn throw_away(self: Arc<Self>, resource: Resource) {
         if self.claim_stop(&resource.slot) {
-            self.stop_for_good(&resource.slot).await;
+            // Said already, each time.
+            let _ = self.stop_for_good(&resource.slot).await;
         }
         let Resource { slot, seat, .. } = resource;
         drop(seat);
@@ -157,20 +160,29 @@ impl Core {
     }
 
     /// A resource whose stop fails may still be there, and would have no seat: so it keeps it, and is tried again until it
-    /// is stopped or the pool ends.
-    async fn stop_for_good(&self, slot: &Slot) {
+    /// is stopped, or the pool ends and a few more tries have failed.
+    ///
+    /// # Errors
+    /// The last of those.
+    pub(in crate::pool) async fn stop_for_good(&self, slot: &Slot) -> Result<(), Error> {
         let mut pause = AGAIN;
+        let mut last_tries = 0;
         loop {
             let instance = slot.instance.load_full();
             let stopped = bounded(STOP_LIMIT, "stop", |context| self.driver.stop(context, instance)).await;
             let error = match stopped.map_err(Error::from) {
-                Ok(()) => return,
-                Err(error) if matches!(error.code, ErrorCode::NOT_FOUND | ErrorCode::GONE) => return,
+                Ok(()) => return Ok(()),
+                Err(error) if matches!(error.code, ErrorCode::NOT_FOUND | ErrorCode::GONE) => return Ok(()),
                 Err(error) => error,
             };
             tracing::warn!(hub = self.settings.name, instance = %slot.id, %error, "could not stop it");
             if self.is_closed() {
-                return;
+                last_tries += 1;
+                if last_tries >= LAST_TRIES {
+                    return Err(error);
+                }
+                self.clock.sleep_until(self.clock.now().after(AGAIN)).await;
+                continue;
             }
             tokio::select! {
                 () = self.clock.sleep_until(self.clock.now().after(pause)) => {}

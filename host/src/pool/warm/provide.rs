@@ -11,7 +11,7 @@ use crate::pool::core::Core;
 
 impl Core {
     /// Has one started for everybody who waits and for whom none is being started yet, as far as there are seats. Where
-    /// there are none, the longest idle make room: none of them will do for anybody who waits, or they would have it.
+    /// there are none, idle ones make room: none of them will do for anybody who waits, or they would have it.
     ///
     /// Called under the queue's lock, with those who wait in their order; the chores are for after it.
     pub(in crate::pool) fn provide<'a>(self: &Arc<Self>, waiting: impl Iterator<Item = &'a Wish>) -> Chores {
@@ -35,7 +35,7 @@ impl Core {
                 *promised += 1;
                 continue;
             }
-            if shelf.rests(now) {
+            if !shelf.may_start(now) {
                 continue;
             }
             if let Some(seat) = seats.take() {
@@ -44,7 +44,7 @@ impl Core {
                 continue;
             }
             if seats.coming() <= spoken_for {
-                match shelves.evict(|_| true) {
+                match shelves.evict(seats.min_idle(), |_| true) {
                     Some(resource) => chores.discard(resource, Reason::Evicted),
                     None => break,
                 }
@@ -64,7 +64,7 @@ impl Core {
     pub(in crate::pool) fn missed(&self, wish: &Wish) {
         let now = self.clock.now();
         if let Some(shelf) = self.warm.shelves.lock().get(&wish.want.specification) {
-            shelf.demand.wanted(now);
+            shelf.wanted(&wish.want.principal, self.settings.warm.idle_timeout, now);
         }
     }
 }

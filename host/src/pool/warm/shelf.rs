@@ -1,6 +1,7 @@
 //! A shelf: the resources of one specification.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugin_api::contract::breaker::{Permit, Transition};
 use plugin_api::contract::time::Tick;
@@ -60,6 +61,12 @@ pub(super) struct Shelf {
     /// How many want it kept ready, whether or not it is asked for.
     pub(super) kept: u32,
     pub(super) demand: Demand,
+    /// Requests that needed one nobody had used yet, as long as none of them came late after the one before.
+    repeated: u32,
+    /// When the last of them came…
+    pub(super) wanted: Tick,
+    /// …and whose it was.
+    pub(super) wanted_by: Option<Arc<str>>,
     pub(super) setback: Option<Setback>,
     /// When somebody last asked for it.
     pub(super) asked: Tick,
@@ -74,9 +81,25 @@ impl Shelf {
             starting: 0,
             kept: 0,
             demand: Demand::default(),
+            repeated: 0,
+            wanted: now,
+            wanted_by: None,
             setback: None,
             asked: now,
         }
+    }
+
+    /// A request needs one that nobody has used yet. It comes late if it comes after `patience`.
+    pub(super) fn wanted(&mut self, by: &Arc<str>, patience: Duration, now: Tick) {
+        let in_time = now.since(self.wanted) < patience;
+        self.repeated = if in_time {
+            self.repeated.saturating_add(1)
+        } else {
+            1
+        };
+        self.wanted = now;
+        self.wanted_by = Some(by.clone());
+        self.demand.wanted(now);
     }
 
     /// Takes one down for this principal: of its own the latest used, else one that nobody has used. One that is
@@ -126,9 +149,17 @@ impl Shelf {
         self.idle.iter().filter(|resource| resource.owner.is_none())
     }
 
-    /// How many requests wait for one that is not being started yet.
+    /// Whether one more may be started. After a failure one is tried for all who wait, and nothing before its pause is
+    /// over.
+    pub(super) fn may_start(&self, now: Tick) -> bool {
+        let failing = self.setback.as_ref().is_some_and(|setback| !setback.is_lifted());
+        let trial = failing && self.starting > 0;
+        !self.rests(now) && !trial
+    }
+
+    /// How many requests wait for one that is not being started yet and could be.
     pub(super) fn uncovered(&self, now: Tick) -> usize {
-        if self.rests(now) {
+        if !self.may_start(now) {
             return 0;
         }
         self.specification
@@ -144,7 +175,7 @@ impl Shelf {
     }
 
     /// How many should be ready for anybody; `patience` is how long a kind that nobody asks for is kept.
-    pub(super) fn target(&mut self, min_idle: u32, patience: std::time::Duration, now: Tick) -> u32 {
+    pub(super) fn target(&mut self, min_idle: u32, patience: Duration, now: Tick) -> u32 {
         if now.since(self.asked) >= patience {
             return if self.is_kept() { min_idle } else { 0 };
         }
@@ -154,9 +185,18 @@ impl Shelf {
             .filter(|resource| resource.owner.is_some())
             .count();
         let demand = self.demand.target(now);
+        let called_for = self.repeated > 1 && now.since(self.wanted) < patience;
+        let least = if self.is_kept() || called_for { min_idle } else { 0 };
         demand
             .saturating_sub(u32::try_from(own).unwrap_or(u32::MAX))
-            .max(min_idle)
+            .max(least)
+    }
+
+    /// On whose account a resource that lies here is there, if on anybody's: whoever has used it, or else, where nobody
+    /// wants the kind kept, whoever last needed one.
+    pub(super) fn account<'a>(&'a self, resource: &'a Resource) -> Option<&'a str> {
+        let wanted_by = self.wanted_by.as_ref().filter(|_| !self.is_kept());
+        resource.owner.as_ref().or(wanted_by).map(|who| &**who)
     }
 
     /// Whether it is kept ready, whether or not it is asked for.

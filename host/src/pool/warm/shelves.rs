@@ -1,5 +1,6 @@
 //! The shelves of one hub.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -71,13 +72,36 @@ impl Shelves {
         })
     }
 
-    /// Takes down the longest idle, of shelves that may give one.
-    pub(super) fn evict(&mut self, from: impl Fn(&Shelf) -> bool) -> Option<Resource> {
-        let shelf = self
-            .iter_mut()
-            .filter(|shelf| !shelf.idle.is_empty() && from(shelf))
-            .min_by_key(|shelf| shelf.idle.first().map(|resource| resource.idle_since))?;
-        Some(shelf.idle.remove(0))
+    /// Takes down the one that is missed least, of shelves that may give one: what is to be kept ready last, and otherwise
+    /// of whoever has most, so that nobody drives out the others by asking for ever new kinds; of equals the longest idle.
+    pub(super) fn evict(&mut self, min_idle: u32, from: impl Fn(&Shelf) -> bool) -> Option<Resource> {
+        let mut counts: HashMap<&str, usize, RandomState> = HashMap::default();
+        for shelf in self.iter() {
+            let idle = shelf.idle.iter().filter_map(|resource| shelf.account(resource));
+            let held = shelf.held.iter().map(|(_, principal)| &**principal);
+            idle.chain(held)
+                .for_each(|who| *counts.entry(who).or_default() += 1);
+        }
+        let rank = |shelf: &Shelf, resource: &Resource| {
+            let promised =
+                shelf.is_kept() && resource.owner.is_none() && shelf.unused().count() <= min_idle as usize;
+            let account = shelf.account(resource).and_then(|who| counts.get(who));
+            (
+                promised,
+                Reverse(account.copied().unwrap_or(1)),
+                resource.idle_since,
+            )
+        };
+        let shelves = self.iter().filter(|shelf| from(shelf));
+        let ranked = shelves.flat_map(|shelf| {
+            let rank = &rank;
+            shelf
+                .idle
+                .iter()
+                .map(move |resource| (rank(shelf, resource), resource.slot.key))
+        });
+        let (_, key) = ranked.min_by_key(|(rank, _)| *rank)?;
+        self.remove(key)
     }
 
     /// Takes down everything.

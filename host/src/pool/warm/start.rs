@@ -64,7 +64,7 @@ impl Starting {
         };
         match outcome {
             Ok(resource) => self.succeeded(resource, took),
-            Err(error) => self.failed(error),
+            Err(error) => self.failed(error, begun),
         }
         core.tend();
     }
@@ -135,14 +135,14 @@ impl Starting {
         core.pump();
     }
 
-    fn failed(&mut self, error: Error) {
+    fn failed(&mut self, error: Error, begun: Tick) {
         let core = self.core.clone();
         core.warm.counters.start_failed();
         // Nobody is to find the shelf empty handed and the seat taken.
         self.seat = None;
         let now = core.clock.now();
         let setback = self.end(|shelf| {
-            let setback = Setback::new(shelf.setback.as_ref(), error, now);
+            let setback = Setback::new(shelf.setback.as_ref(), error, begun, now);
             shelf.setback = Some(setback.clone());
             setback
         });

@@ -1,5 +1,7 @@
 //! Keeping the shelves stocked: as many ready as are likely to be wanted, and no more.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,14 +97,23 @@ impl Core {
         let (settings, seats) = (&self.settings.warm, &self.warm.seats);
         let mut poor = None;
         for kept in [true, false] {
-            for shelf in shelves.iter_mut().filter(|shelf| shelf.is_kept() == kept) {
+            let mut stocked: HashMap<Arc<str>, u32> = HashMap::new();
+            for shelf in in_order(shelves, kept) {
                 let hold = |setback: &Setback| setback.restocks_at() > now || (setback.is_final() && !kept);
                 if shelf.setback.as_ref().is_some_and(hold) {
                     continue;
                 }
                 let target = shelf.target(seats.min_idle(), settings.idle_timeout, now);
+                if let Some(who) = shelf.wanted_by.clone().filter(|_| !kept && target > 0) {
+                    let kinds = stocked.entry(who).or_default();
+                    *kinds += 1;
+                    if *kinds > most_kinds(seats) {
+                        continue;
+                    }
+                }
                 let mut ready = ready(shelf, settings, now);
                 while ready < target
+                    && shelf.may_start(now)
                     && let Some(seat) = seats.take()
                 {
                     chores.start(self, shelf, seat);
@@ -116,7 +127,7 @@ impl Core {
         // What was asked for by name goes before what happened to be used.
         if let Some(poor) = poor
             && seats.clearing() == 0
-            && let Some(resource) = shelves.evict(|shelf| {
+            && let Some(resource) = shelves.evict(seats.min_idle(), |shelf| {
                 !Arc::ptr_eq(&shelf.specification, &poor)
                     && (!shelf.is_kept() || shelf.idle.len() > seats.min_idle() as usize)
             })
@@ -124,6 +135,22 @@ impl Core {
             chores.discard(resource, Reason::Evicted);
         }
     }
+}
+
+/// The shelves of what somebody wants kept, or of the rest: what was wanted last comes first.
+fn in_order(shelves: &mut Shelves, kept: bool) -> Vec<&mut Shelf> {
+    let mut all: Vec<_> = shelves
+        .iter_mut()
+        .filter(|shelf| shelf.is_kept() == kept)
+        .collect();
+    all.sort_unstable_by_key(|shelf| Reverse(shelf.wanted));
+    all
+}
+
+/// Kinds that nobody wants kept are made up for as they are used, and of one caller only so many: the last that it
+/// wanted. Whoever makes up ever new kinds has those started that it uses, and no stock of them.
+fn most_kinds(seats: &Seats) -> u32 {
+    (seats.max() / 4).max(1)
 }
 
 /// How many are or will be ready for anybody, apart from those that are started for somebody. One that will be too old
@@ -164,7 +191,7 @@ fn clear_out(shelves: &mut Shelves, settings: &WarmSettings, seats: &Seats, now:
         }
     }
     while seats.beyond() > 0
-        && let Some(resource) = shelves.evict(|_| true)
+        && let Some(resource) = shelves.evict(seats.min_idle(), |_| true)
     {
         chores.discard(resource, Reason::Evicted);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use plugin_api::contract::requirement::Requirement;
 use plugin_api::contract::time::Tick;
@@ -117,7 +118,7 @@ impl Core {
             // It lay there before the request came.
             let hit = since.is_none_or(|since| taken.resource.idle_since < since);
             if hit && taken.resource.owner.is_none() {
-                shelf.demand.wanted(now);
+                shelf.wanted(&want.principal, self.settings.warm.idle_timeout, now);
             }
             shelf.held.push((taken.resource.slot.key, want.principal.clone()));
             (taken, hit)
@@ -136,8 +137,8 @@ impl Core {
         Some(lease.with_resource(held))
     }
 
-    /// `None` if waiting is worth it, else why not.
-    pub(in crate::pool) fn hopeless_warm(&self, want: &Want) -> Option<Refusal> {
+    /// `None` if waiting until `until` is worth it, else why not.
+    pub(in crate::pool) fn hopeless_warm(&self, want: &Want, until: Tick) -> Option<Refusal> {
         if self.is_closed() {
             return Some(Refusal::Closed);
         }
@@ -155,7 +156,22 @@ impl Core {
             .iter()
             .any(|(_, principal)| *principal == want.principal)
             && want.uses > 1;
-        let setback = shelf.setback.as_ref().filter(|_| shelf.rests(now))?;
-        (shelf.starting == 0 && !comes_back).then(|| Refusal::NotStarted(Box::new(setback.error(now))))
+        let setback = shelf.setback.as_ref()?;
+        let next = setback.lasts_until(now)?;
+        let worth_waiting = setback.may_pass() && next <= until;
+        let hopeless = shelf.starting == 0 && !comes_back && !worth_waiting;
+        hopeless.then(|| Refusal::NotStarted(Box::new(setback.error(now))))
+    }
+
+    /// What is told to a request that has waited until its time was over.
+    pub(in crate::pool) fn waited_in_vain(&self, want: Option<&Want>, waited: Duration) -> Refusal {
+        let now = self.clock.now();
+        let mut shelves = self.warm.shelves.lock();
+        let shelf = want.and_then(|want| shelves.get(&want.specification));
+        let setback = shelf.and_then(|shelf| shelf.setback.as_ref());
+        match setback.filter(|setback| !setback.is_lifted()) {
+            Some(setback) => Refusal::NotStarted(Box::new(setback.error_after(waited, now))),
+            None => Refusal::QueueTimeout { waited },
+        }
     }
 }

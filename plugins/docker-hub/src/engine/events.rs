@@ -8,11 +8,12 @@ use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
+use plugin_api::owner::Owner;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Engine;
 use crate::sandbox::Sandboxes;
-use crate::sandbox::owner::{KIND, Owner, SANDBOX};
+use crate::sandbox::label::{KIND, SANDBOX};
 use crate::sandbox::sweep::sweep;
 
 /// Between two attempts to listen: at first, and at most.

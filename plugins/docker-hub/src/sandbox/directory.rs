@@ -9,9 +9,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use plugin_api::owner::{Life, Owner};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use super::owner::{Life, Owner};
 use crate::error::DockerError;
 
 /// The socket's name, inside as outside.
@@ -19,6 +19,9 @@ const SOCKET: &str = "control.sock";
 
 /// Where the directory is in a box.
 pub(crate) const INSIDE: &str = "/run/gleitzeit";
+
+/// What the directory of one process is called, before its owner's tag.
+const OWN: &str = "host-";
 
 /// The place of all directories of this process.
 #[derive(Debug)]
@@ -42,11 +45,16 @@ impl Directories {
         Self { base, owner }
     }
 
+    /// All that are of this process.
+    fn own(&self) -> PathBuf {
+        self.base.join(format!("{OWN}{}", self.owner))
+    }
+
     /// A new directory that nobody else may enter.
     pub(crate) fn new_directory(&self, name: &str) -> Result<Directory, DockerError> {
         // It may be given to the host by a service manager, which lets others look into it; but nobody may change it.
         ours(&self.base, 0o022)?;
-        let own = self.base.join(self.owner.to_string());
+        let own = self.own();
         ours(&own, 0o077)?;
         let path = own.join(name);
         DirBuilder::new()
@@ -65,8 +73,12 @@ impl Directories {
             return;
         };
         for entry in entries.flatten() {
-            let owner = entry.file_name().to_str().and_then(|name| self.owner.named(name));
-            if owner.is_some_and(|owner| self.owner.life_of(&owner) == Life::Dead) {
+            let name = entry.file_name();
+            let owner = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(OWN))
+                .and_then(Owner::tagged);
+            if owner.is_some_and(|(owner, _)| owner.life() == Life::Dead) {
                 remove(&entry.path());
             }
         }
@@ -76,7 +88,7 @@ impl Directories {
 impl Drop for Directories {
     fn drop(&mut self) {
         // Only where it is empty: boxes that still end remove their own.
-        let _ = std::fs::remove_dir(self.base.join(self.owner.to_string()));
+        let _ = std::fs::remove_dir(self.own());
     }
 }
 

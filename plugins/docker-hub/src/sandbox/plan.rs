@@ -18,7 +18,7 @@ use crate::engine::report::Cgroups;
 use crate::error::DockerError;
 
 /// The least memory an engine accepts.
-const LEAST_MEMORY: u64 = 6 << 20;
+pub(crate) const LEAST_MEMORY: u64 = 6 << 20;
 
 /// How the box is spoken to.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +123,7 @@ fn environment(workload: &Workload, here: &Circumstances<'_>) -> Vec<String> {
 
 fn host(workload: &Workload, here: &Circumstances<'_>) -> Result<HostConfig, DockerError> {
     let limits = workload.limits;
-    let memory = limits.memory_bytes.unwrap_or(here.limits.memory_bytes);
+    let memory = limits.memory_bytes.unwrap_or(here.limits.memory.0);
     let cpus = limits.cpus.unwrap_or(here.limits.cpus);
     let processes = limits.processes.unwrap_or(here.limits.processes);
     if memory < LEAST_MEMORY || memory > i64::MAX as u64 {
@@ -168,13 +168,13 @@ fn host(workload: &Workload, here: &Circumstances<'_>) -> Result<HostConfig, Doc
         pids_limit: Some(i64::from(processes)),
         ulimits: Some(vec![
             ulimit("core", 0),
-            ulimit("fsize", limits.file_bytes.unwrap_or(here.limits.file_bytes)),
+            ulimit("fsize", limits.file_bytes.unwrap_or(here.limits.file.0)),
             ulimit("nofile", limits.open_files.unwrap_or(here.limits.open_files)),
         ]),
         shm_size: Some(whole(
             limits
                 .shared_memory_bytes
-                .unwrap_or(here.limits.shared_memory_bytes)
+                .unwrap_or(here.limits.shared_memory.0)
                 .max(1 << 12),
         )),
         ipc_mode: Some("private".to_owned()),

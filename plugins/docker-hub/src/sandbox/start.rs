@@ -10,13 +10,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectContainerOptions};
 use plugin_api::contract::workload::Workload;
+use plugin_api::owner::Owner;
 use plugin_api::{Host, ResourceInstance};
 use tokio_util::sync::CancellationToken;
 
 use super::admit;
 use super::directory::{Directories, Directory};
 use super::finish::Place;
-use super::owner::{self, Owner};
+use super::label;
 use super::plan::{self, Channel, Circumstances};
 use super::unfinished::{Unfinished, random_name};
 use super::{Sandboxes, verify};
@@ -209,11 +210,11 @@ impl Starter {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_secs();
-        let mut labels = self.owner.labels();
-        labels.insert(owner::KIND.to_owned(), owner::SANDBOX.to_owned());
-        labels.insert(owner::CREATED.to_owned(), now.to_string());
+        let mut labels = label::of(&self.owner);
+        labels.insert(label::KIND.to_owned(), label::SANDBOX.to_owned());
+        labels.insert(label::CREATED.to_owned(), now.to_string());
         labels.insert(
-            owner::DEADLINE.to_owned(),
+            label::DEADLINE.to_owned(),
             (now + self.lifetime(workload).as_secs()).to_string(),
         );
         labels

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
+use plugin_api::owner::{Life, Owner};
 
-use super::owner::{CREATED, DEADLINE, KIND, Life, MACHINE, OPERATOR, Owner, SANDBOX};
+use super::label::{self, CREATED, DEADLINE, KIND, MACHINE, OPERATOR, SANDBOX};
 use super::{Removal, Sandboxes, ask_to_remove};
 use crate::engine::Engine;
 use crate::error::DockerError;
@@ -109,7 +110,7 @@ pub(crate) async fn ours(engine: &Engine) -> Result<Vec<ContainerSummary>, Docke
 ///
 /// What an operator made by a verb is the operator's: it has no deadline unless it was given one.
 fn is_orphan(labels: &HashMap<String, String>, this: &Owner, now: u64) -> bool {
-    let Some(owner) = Owner::of(labels) else {
+    let Some(owner) = label::owner(labels) else {
         return false;
     };
     let number = |name: &str| labels.get(name).and_then(|text| text.parse::<u64>().ok());
@@ -119,7 +120,7 @@ fn is_orphan(labels: &HashMap<String, String>, this: &Owner, now: u64) -> bool {
     if labels.get(KIND).is_some_and(|kind| kind == OPERATOR) {
         return false;
     }
-    match this.life_of(&owner) {
+    match owner.life() {
         Life::Dead => true,
         Life::Unknown => false,
         Life::Alive => {
@@ -139,7 +140,7 @@ mod tests {
         let more = more
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
-        owner.labels().into_iter().chain(more).collect()
+        label::of(owner).into_iter().chain(more).collect()
     }
 
     fn dead(owner: &Owner) -> HashMap<String, String> {

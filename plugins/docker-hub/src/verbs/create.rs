@@ -22,14 +22,14 @@ use crate::config::Config;
 use crate::error::DockerError;
 use crate::image;
 use crate::sandbox::admit::{host_path, is_name, is_plain};
-use crate::sandbox::owner::{self, CREATED, DEADLINE, KIND};
+use crate::sandbox::label::{self, CREATED, DEADLINE, KIND};
 use crate::sandbox::unfinished::Unfinished;
 use crate::sandbox::unfinished::random_name;
 use crate::sandbox::{remove, seccomp};
 
 pub(super) async fn create(mut call: Call<'_>) -> Result<Value, Error> {
     let create: Create = call.read()?;
-    let (mut container, name) = make(&call, &create, owner::OPERATOR, None).await?;
+    let (mut container, name) = make(&call, &create, label::OPERATOR, None).await?;
     container.is_over = true;
     Ok(json!({ "container": container.container, "name": name, "status": "created" }))
 }
@@ -44,7 +44,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Value, Error> {
     let engine = call.engine.clone();
     let start_limit = call.hub.config().create_timeout.0;
     if detach {
-        let (mut container, name) = make(&call, &create, owner::OPERATOR, None).await?;
+        let (mut container, name) = make(&call, &create, label::OPERATOR, None).await?;
         let start = engine
             .client()
             .start_container(&container.container, None::<StartContainerOptions>);
@@ -55,7 +55,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Value, Error> {
         return Ok(json!({ "container": container.container, "name": name, "status": "started" }));
     }
     // Removed when this ends, however that comes about: the container is dropped.
-    let (mut container, _) = make(&call, &create, owner::RUN, Some(timeout)).await?;
+    let (mut container, _) = make(&call, &create, label::RUN, Some(timeout)).await?;
     let id = container.container.clone();
     let options = AttachContainerOptionsBuilder::new()
         .stream(true)
@@ -145,7 +145,7 @@ fn body(
         .unwrap_or_default()
         .as_secs();
     let mut labels: HashMap<String, String> = create.labels.clone().into_iter().collect();
-    labels.extend(call.hub.owner().labels());
+    labels.extend(label::of(call.hub.owner()));
     labels.insert(KIND.to_owned(), kind.to_owned());
     labels.insert(CREATED.to_owned(), now.to_string());
     let lifetime = lifetime.map(u64::from).or(create.lifetime_seconds);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::arguments::{Container, Kill, Nothing, Prune, Remove, Stop, Wait};
 use super::{Call, done_already};
 use crate::engine::Engine;
-use crate::sandbox::owner::MACHINE;
+use crate::sandbox::label::MACHINE;
 use crate::sandbox::sweep;
 
 pub(super) async fn start(mut call: Call<'_>) -> Result<Value, Error> {

@@ -16,7 +16,7 @@ use super::arguments::{Container, Events, List, Logs, Nothing};
 use super::inside::Output;
 use crate::engine::Engine;
 use crate::error::DockerError;
-use crate::sandbox::owner::{KIND, MACHINE};
+use crate::sandbox::label::{KIND, MACHINE};
 use crate::sandbox::usage;
 
 /// A container by name or id.

@@ -3,7 +3,7 @@
 use docker_hub::{Config, DockerHub, InstanceConfig, arguments};
 use plugin_api::contract::workload::{Network, Scratch, Workload};
 use plugin_api::manifest::{HubManifest, Manifest};
-use plugin_api::testing::{assert_states, conformance, schema_of};
+use plugin_api::testing::{Harness, assert_states, conformance, schema_of};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = include_str!("../../manifest.toml");
@@ -18,6 +18,33 @@ fn the_schemas_are_those_of_the_types() {
     let hub = manifest();
     assert_states(&hub.config, &schema_of::<Config>());
     assert_states(&hub.instance_config, &schema_of::<InstanceConfig>());
+}
+
+#[test]
+fn limits_are_written_with_units_or_under_their_earlier_names() {
+    let read = |limits: Value| {
+        serde_json::from_value::<Config>(json!({ "limits": limits })).map(|config| config.limits)
+    };
+    let limits =
+        read(json!({ "memory": "64MiB", "file_bytes": 4096, "shared_memory_bytes": "1MiB" })).unwrap();
+    assert_eq!(
+        (limits.memory.0, limits.file.0, limits.shared_memory.0),
+        (64 << 20, 4096, 1 << 20)
+    );
+    assert!(
+        read(json!({ "memory": "64MiB", "memory_bytes": 1 })).is_err(),
+        "which of the two?"
+    );
+}
+
+#[tokio::test]
+async fn no_hub_promises_less_memory_than_a_container_needs() {
+    let hub = Harness::new().hub::<DockerHub>(&json!({ "limits": { "memory": "1MiB" } }));
+    let error = hub.err().unwrap();
+    assert!(
+        error.message.contains("limits.memory") && error.message.contains("1.0 MiB"),
+        "{error}"
+    );
 }
 
 #[test]

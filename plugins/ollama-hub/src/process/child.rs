@@ -8,13 +8,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use plugin_api::contract::probe::Load;
+use plugin_api::output::Tail;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::sync::watch;
 
 use super::ProcessError;
 use super::guard::Guard;
-use super::output::{self, Tail};
 use super::usage::{self, Sample};
 use crate::config::StartConfig;
 
@@ -83,14 +83,8 @@ impl Process {
             sample: Mutex::new(None),
         };
         let outputs = [
-            child
-                .stdout
-                .take()
-                .map(|pipe| output::drain(pipe, id.to_owned(), tail.clone())),
-            child
-                .stderr
-                .take()
-                .map(|pipe| output::drain(pipe, id.to_owned(), tail)),
+            child.stdout.take().map(|pipe| tail.follow(pipe, log(id))),
+            child.stderr.take().map(|pipe| tail.follow(pipe, log(id))),
         ];
         let id = id.to_owned();
         tokio::spawn(async move {
@@ -211,6 +205,11 @@ impl Drop for Process {
 /// A group that is gone already needs no killing, so failure means nothing.
 fn kill(group: Pid, signal: Signal) {
     let _ = kill_process_group(group, signal);
+}
+
+fn log(id: &str) -> impl FnMut(&str) + Send + 'static {
+    let instance = id.to_owned();
+    move |line| tracing::info!(target: "ollama_hub::server", instance, "{line}")
 }
 
 /// The value that the child would see.

@@ -58,7 +58,7 @@ async fn one_that_ends_before_it_listens_says_why() {
 #[tokio::test]
 async fn one_that_never_listens_is_ended_when_its_time_is_over() {
     let config = process_hub::Config {
-        start_timeout: process_hub::Span(std::time::Duration::from_millis(500)),
+        start_timeout: plugin_api::quantity::Span(std::time::Duration::from_millis(500)),
         ..config()
     };
     let (hub, _) = hub_of(config);

@@ -31,6 +31,7 @@ pub(crate) async fn work(
         "python/open" => session::open(shared, context, Params::read(params)?).await,
         "python/run" => session::run(shared, context, stream, Params::read(params)?).await,
         "python/close" => session::close(shared, context, Params::read(params)?).await,
+        "python/sessions" => Ok(session::list(shared, context)),
         other => Err(Error::unsupported(format!("`{other}`"))),
     }
 }

@@ -1,4 +1,4 @@
-//! `python/open`, `python/run`, `python/close`: an interpreter that keeps its state.
+//! `python/open`, `python/run`, `python/close`, `python/sessions`: an interpreter that keeps its state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +87,26 @@ pub(super) async fn close(shared: &Arc<Shared>, context: &Context, params: Param
     let id = turn.session.id.clone();
     end(shared, context, turn, plan).await?;
     Ok(Reply::json(&json!({ "session": id, "closed": true })))
+}
+
+/// The caller's own: whoever has lost the answer of `open` finds its session here.
+pub(super) fn list(shared: &Arc<Shared>, context: &Context) -> Reply {
+    let settings = shared.sessions.settings();
+    let sessions = shared.sessions.of(&context.principal);
+    let sessions: Vec<_> = sessions
+        .iter()
+        .map(|session| {
+            json!({
+                "session": session.id,
+                "level": session.profile.level,
+                "profile": session.profile.name,
+                "busy": session.is_busy(),
+                "idle": session.idle_for().as_secs_f64(),
+                "idle_timeout": session.idle.as_secs_f64(),
+            })
+        })
+        .collect();
+    Reply::json(&json!({ "sessions": sessions, "per_caller": settings.per_caller }))
 }
 
 /// The session of this caller, and what is to be run in it.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use plugin_api::quantity::{Size, Span};
 use plugin_api::{Error, ErrorCode, Fault};
 
 use super::Profile;
 use crate::config::{Config, Settings};
 use crate::level::Level;
-use crate::quantity::{Size, Span, shown};
 
 /// Every profile, by name; the levels' own are under the levels' names.
 #[derive(Debug)]
@@ -154,8 +154,8 @@ fn add(
                 name,
                 &format!(
                     "scratch and shared memory are {}, which leaves less than 64 MiB of its memory of {}",
-                    shown(taken),
-                    shown(table.memory)
+                    Size(taken),
+                    Size(table.memory)
                 ),
             ));
         }

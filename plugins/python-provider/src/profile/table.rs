@@ -1,12 +1,10 @@
 //! The table of a level: every number that bounds a run, with the level's defaults.
 
-use std::time::Duration;
-
+use plugin_api::quantity::{Size, Span, as_seconds};
 use serde::Serialize;
 
 use crate::config::{OnOutput, Settings};
 use crate::level::Level;
-use crate::quantity::{Size, Span};
 
 const MIB: u64 = 1 << 20;
 
@@ -33,8 +31,10 @@ pub struct Table {
     /// Bytes of `/dev/shm`.
     pub shared_memory: u64,
     /// How long a run may take.
+    #[serde(serialize_with = "as_seconds")]
     pub timeout: Span,
     /// Processor time of one process.
+    #[serde(serialize_with = "as_seconds")]
     pub cpu_time: Option<Span>,
     /// Bytes kept of standard output, and of standard error.
     pub output: u64,
@@ -53,6 +53,7 @@ pub struct Table {
     /// How often a box is used.
     pub uses: u32,
     /// How old a box may grow.
+    #[serde(serialize_with = "as_seconds")]
     pub lifetime: Span,
 }
 
@@ -68,7 +69,7 @@ impl Table {
             scratch: 64 * MIB,
             scratch_files: 16_384,
             shared_memory: 16 * MIB,
-            timeout: Span(Duration::from_secs(30)),
+            timeout: Span::seconds(30),
             cpu_time: None,
             output: MIB,
             on_output: OnOutput::Truncate,
@@ -78,7 +79,7 @@ impl Table {
             files_size: 8 * MIB,
             images: 16,
             uses: 100,
-            lifetime: Span(Duration::from_secs(3600)),
+            lifetime: Span::seconds(3600),
         };
         match level {
             Level::Sandboxed | Level::Restricted => sandboxed,
@@ -90,7 +91,7 @@ impl Table {
                 file: 128 * MIB,
                 scratch: 256 * MIB,
                 shared_memory: 64 * MIB,
-                timeout: Span(Duration::from_secs(120)),
+                timeout: Span::seconds(120),
                 output: 4 * MIB,
                 result: 4 * MIB,
                 input: LARGEST,
@@ -104,7 +105,7 @@ impl Table {
                 open_files: 1024,
                 file: 1024 * MIB,
                 scratch: 1024 * MIB,
-                timeout: Span(Duration::from_secs(300)),
+                timeout: Span::seconds(300),
                 output: 8 * MIB,
                 result: 4 * MIB,
                 input: LARGEST,

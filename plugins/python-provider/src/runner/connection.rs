@@ -142,6 +142,16 @@ impl Connection {
         Ok(self.stream.write_all(&out).await?)
     }
 
+    /// Asks whether the runner is there: it answers with a `Pong`.
+    ///
+    /// # Errors
+    /// The runner has hung up.
+    pub async fn ping(&mut self, run: u32) -> Result<(), Lost> {
+        let mut out = BytesMut::new();
+        put(&mut out, Kind::Ping, run, &[]);
+        Ok(self.stream.write_all(&out).await?)
+    }
+
     /// The next frame. Cancel safe: what has come of a frame is kept.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub enum Kind {
     Stdin = 3,
     Go = 4,
     Cancel = 5,
+    Ping = 6,
     Hello = 16,
     Out = 17,
     Err = 18,
@@ -24,6 +25,7 @@ pub enum Kind {
     Made = 20,
     Result = 21,
     End = 22,
+    Pong = 23,
     Fault = 24,
 }
 
@@ -38,6 +40,7 @@ impl Kind {
             Kind::Made,
             Kind::Result,
             Kind::End,
+            Kind::Pong,
             Kind::Fault,
         ]
         .into_iter()

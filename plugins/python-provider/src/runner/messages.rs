@@ -28,6 +28,8 @@ pub struct Control<'a> {
     pub collect: Option<Collect>,
     /// Somebody watches: nothing is held back.
     pub stream: bool,
+    /// Seconds of processor time that the kernel ends a process after.
+    pub cpu_seconds: Option<u64>,
 }
 
 /// Which files are given back.

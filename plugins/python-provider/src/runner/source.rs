@@ -17,7 +17,7 @@ macro_rules! modules {
     };
 }
 
-const MODULES: [(&str, &str); 21] = modules![
+const MODULES: [(&str, &str); 23] = modules![
     "backend",
     "channel",
     "child",
@@ -26,11 +26,13 @@ const MODULES: [(&str, &str); 21] = modules![
     "execute",
     "figures",
     "frames",
+    "host",
     "loop",
     "main",
     "oom",
     "reaper",
     "run",
+    "spares",
     "spawn",
     "supervisor",
     "sweep",

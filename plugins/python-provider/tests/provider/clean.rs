@@ -35,6 +35,20 @@ async fn a_run_sees_nothing_of_the_one_before() {
     assert_eq!(done["result"], expected, "{done:#}");
 }
 
+/// Where code is the same user as its supervisor, the directory itself is the code's own.
+#[tokio::test]
+async fn nothing_is_left_on_the_scratch_directory_itself() {
+    let boxed = Boxed::alone();
+    let code = "import os, tempfile\nplace = tempfile.gettempdir()\n\
+        try: os.setxattr(place, 'user.left', b'1')\nexcept OSError: pass\nos.chmod(place, 0o750)\nos.listxattr(place)";
+    let first = boxed.execute(code).await;
+    assert_eq!(first["outcome"], "ok", "{first:#}");
+    let code = "import os, tempfile\nplace = tempfile.gettempdir()\n[os.listxattr(place), oct(os.stat(place).st_mode)]";
+    let next = boxed.execute(code).await;
+    assert_eq!(next["result"], json!([[], "0o41777"]), "{first:#} {next:#}");
+    assert_eq!(boxed.host().outcomes(), [Outcome::Success; 2]);
+}
+
 #[tokio::test]
 async fn the_environment_is_what_the_operator_wrote_and_no_more() {
     let done = Boxed::new().execute("import os\nsorted(os.environ)").await;

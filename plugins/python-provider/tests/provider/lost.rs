@@ -42,6 +42,15 @@ async fn read_run(stream: &mut UnixStream) -> u32 {
 /// What a false runner does with a run: it is given the number and says what to send before it hangs up.
 type Deed = fn(u32) -> Vec<u8>;
 
+/// What it does then.
+#[derive(Clone, Copy)]
+enum After {
+    HangsUp,
+    Hangs,
+    /// It says that it is there whenever it is asked, and no more.
+    Answers,
+}
+
 struct False {
     provider: ProviderHarness,
     _directory: tempfile::TempDir,
@@ -49,7 +58,7 @@ struct False {
 
 impl False {
     /// A provider whose only box does this.
-    fn new(greeting: Vec<u8>, deed: Deed, hangs: bool) -> Self {
+    fn new(greeting: Vec<u8>, deed: Deed, after: After) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path: PathBuf = directory.path().join("control");
         let listener = UnixListener::bind(&path).unwrap();
@@ -60,8 +69,14 @@ impl False {
                     stream.write_all(&greeting).await.unwrap();
                     let run = read_run(&mut stream).await;
                     stream.write_all(&deed(run)).await.unwrap();
-                    if hangs {
-                        std::future::pending::<()>().await;
+                    match after {
+                        After::HangsUp => {}
+                        After::Hangs => std::future::pending::<()>().await,
+                        After::Answers => loop {
+                            let mut ping = [0; 9];
+                            stream.read_exact(&mut ping).await.unwrap();
+                            stream.write_all(&frame(23, run, b"")).await.unwrap();
+                        },
                     }
                 });
             }
@@ -90,7 +105,7 @@ impl False {
 
 #[tokio::test]
 async fn a_box_that_is_lost_in_the_middle_is_told_with_what_it_had_said() {
-    let lost = False::new(hello(), |run| frame(17, run, b"so far"), false);
+    let lost = False::new(hello(), |run| frame(17, run, b"so far"), After::HangsUp);
     let done = lost.execute().await;
     assert_eq!(
         (&done["outcome"], &done["success"]),
@@ -135,7 +150,7 @@ async fn nonsense_ends_the_run_and_the_box() {
         },
     ];
     for (number, deed) in deeds.into_iter().enumerate() {
-        let boxed = False::new(hello(), deed, true);
+        let boxed = False::new(hello(), deed, After::Hangs);
         let done = boxed.execute().await;
         assert_eq!(done["outcome"], "infrastructure", "{number}: {done:.300}");
         assert_eq!(boxed.host().outcomes(), [Outcome::ServerError], "{number}");
@@ -147,7 +162,7 @@ async fn a_box_that_is_not_clean_is_thrown_away_though_the_run_went_well() {
     let unclean = False::new(
         hello(),
         |run| frame(22, run, br#"{"outcome":"ok","clean":false}"#),
-        true,
+        After::Hangs,
     );
     assert_eq!(unclean.execute().await["outcome"], "ok");
     assert_eq!(unclean.host().outcomes(), [Outcome::ServerError]);
@@ -155,19 +170,20 @@ async fn a_box_that_is_not_clean_is_thrown_away_though_the_run_went_well() {
 
 #[tokio::test(start_paused = true)]
 async fn a_box_that_says_nothing_is_given_up_after_the_deadline() {
-    let silent = False::new(hello(), |run| frame(17, run, b"x"), true);
-    let began = tokio::time::Instant::now();
-    let done = silent.execute().await;
-    assert_eq!(
-        (&done["outcome"], &done["stdout"]),
-        (&json!("infrastructure"), &json!("x"))
-    );
-    assert_eq!(silent.host().outcomes(), [Outcome::TimedOut]);
-    assert_eq!(
-        began.elapsed().as_secs(),
-        50,
-        "its 30 s and what cleaning up may take"
-    );
+    for (after, seconds, why) in [
+        (After::Hangs, 38, "its 30 s, and twice what a word may take"),
+        (After::Answers, 50, "its 30 s, and what cleaning up may take"),
+    ] {
+        let silent = False::new(hello(), |run| frame(17, run, b"x"), after);
+        let began = tokio::time::Instant::now();
+        let done = silent.execute().await;
+        assert_eq!(
+            (&done["outcome"], &done["stdout"]),
+            (&json!("infrastructure"), &json!("x"))
+        );
+        assert_eq!(silent.host().outcomes(), [Outcome::TimedOut]);
+        assert_eq!(began.elapsed().as_secs(), seconds, "{why}");
+    }
 }
 
 #[tokio::test]
@@ -178,7 +194,7 @@ async fn a_box_that_is_no_runner_is_tried_no_more_than_three_times() {
         b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec(),
     ];
     for greeting in strange {
-        let boxed = False::new(greeting, |_| Vec::new(), true);
+        let boxed = False::new(greeting, |_| Vec::new(), After::Hangs);
         let error = call(&boxed.provider, "python/execute", &json!({ "code": "1" }))
             .await
             .unwrap_err();
@@ -206,7 +222,7 @@ async fn a_box_that_is_gone_is_told_as_such() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_no_box_in_doubt() {
-    let deaf = False::new(hello(), |_| Vec::new(), true);
+    let deaf = False::new(hello(), |_| Vec::new(), After::Hangs);
     let context = Context::background("test");
     let work = request("python/execute", false, &json!({ "code": "1" }));
     let waiting = deaf.provider.work(&context, &work);

@@ -19,6 +19,7 @@ async fn the_provider_conforms() {
         sample("python/batch", serde_json::json!({ "tasks": [{ "code": "1" }] })),
         sample("python/info", serde_json::json!({})),
         sample("python/open", serde_json::json!({})),
+        sample("python/sessions", serde_json::json!({})),
         sample("python/close", serde_json::json!({ "session": "x" })),
     ];
     let manifest = include_str!("../../manifest.toml");

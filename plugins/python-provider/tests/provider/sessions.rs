@@ -158,6 +158,40 @@ async fn a_session_is_its_callers_alone() {
 }
 
 #[tokio::test]
+async fn a_caller_finds_his_sessions_again_and_nobody_elses() {
+    let boxed = Boxed::new();
+    let opened = call_as(
+        &boxed.provider,
+        "ann",
+        "python/open",
+        &json!({ "idle_timeout": 60 }),
+    )
+    .await
+    .unwrap();
+    let listed = call_as(&boxed.provider, "ann", "python/sessions", &json!({}))
+        .await
+        .unwrap();
+    let found = &listed["sessions"][0];
+    assert_eq!(found["session"], opened["session"], "{listed:#}");
+    assert_eq!(
+        (&found["level"], &found["busy"], &found["idle_timeout"]),
+        (&json!("sandboxed"), &json!(false), &json!(60.0))
+    );
+    let others = call_as(&boxed.provider, "bob", "python/sessions", &json!({}))
+        .await
+        .unwrap();
+    assert_eq!(others["sessions"], json!([]));
+    let close = json!({ "session": found["session"] });
+    call_as(&boxed.provider, "ann", "python/close", &close)
+        .await
+        .unwrap();
+    let listed = call_as(&boxed.provider, "ann", "python/sessions", &json!({}))
+        .await
+        .unwrap();
+    assert_eq!(listed["sessions"], json!([]));
+}
+
+#[tokio::test]
 async fn sessions_are_bounded() {
     let boxed = Boxed::with(json!({ "sessions": { "per_caller": 1 } }), json!({}));
     let session = open(&boxed, json!({})).await;

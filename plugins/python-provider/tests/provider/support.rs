@@ -38,26 +38,32 @@ impl Runner {
     }
 
     /// As in a container, where there are the rights for it: the code is another user than its supervisor.
-    pub(crate) fn apart(mut settings: Value) -> Self {
-        let directory = directory();
+    pub(crate) fn apart(settings: Value) -> Self {
         if rustix::process::geteuid().is_root() {
-            let scratch = directory.path().join("scratch");
-            std::fs::create_dir(&scratch).unwrap();
-            let mode = |path: &Path, mode| {
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-            };
-            mode(directory.path(), 0o711);
-            mode(&scratch, 0o1777);
-            let work = scratch.join("work");
-            let apart = json!({
-                "uid": 65534, "gid": 65534, "work": work, "wipe": [scratch],
-                "environment": { "PATH": "/usr/bin:/bin", "HOME": work, "TMPDIR": scratch },
-            });
-            settings
-                .as_object_mut()
-                .unwrap()
-                .extend(apart.as_object().unwrap().clone());
+            Self::in_scratch(settings, &json!({ "uid": 65534, "gid": 65534 }))
+        } else {
+            Self::within(directory(), settings)
         }
+    }
+
+    /// In a box with a scratch directory.
+    fn in_scratch(mut settings: Value, user: &Value) -> Self {
+        let directory = directory();
+        let scratch = directory.path().join("scratch");
+        std::fs::create_dir(&scratch).unwrap();
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(directory.path(), 0o711);
+        mode(&scratch, 0o1777);
+        let work = scratch.join("work");
+        let place = json!({
+            "work": work, "wipe": [scratch],
+            "environment": { "PATH": "/usr/bin:/bin", "HOME": work, "TMPDIR": scratch },
+        });
+        let settings_of = settings.as_object_mut().unwrap();
+        settings_of.extend(place.as_object().unwrap().clone());
+        settings_of.extend(user.as_object().unwrap().clone());
         Self::within(directory, settings)
     }
 
@@ -183,7 +189,15 @@ impl Boxed {
     }
 
     pub(crate) fn with(config: Value, runner: Value) -> Self {
-        let runner = Runner::apart(runner);
+        Self::around(config, Runner::apart(runner))
+    }
+
+    /// As at the level `restricted`: code and supervisor are one user.
+    pub(crate) fn alone() -> Self {
+        Self::around(json!({}), Runner::in_scratch(json!({}), &json!({})))
+    }
+
+    fn around(config: Value, runner: Runner) -> Self {
         let host = host(&["sandboxed", "specialized", "restricted"]);
         let host = host.with_instance("boxes", instance(&runner.path()));
         let provider = Harness::new()

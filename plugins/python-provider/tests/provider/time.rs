@@ -136,3 +136,16 @@ async fn processor_time_is_bounded_where_the_request_says_so() {
         "{done:#}"
     );
 }
+
+#[tokio::test]
+async fn a_signal_that_code_sends_itself_is_no_deadline() {
+    let boxed = Boxed::new();
+    let code = "import os, signal\nos.kill(os.getpid(), signal.SIGXCPU)";
+    let params = json!({ "code": code, "limits": { "cpu_time": 1 }, "timeout": 20 });
+    let done = boxed.call("python/execute", params).await.unwrap();
+    assert_eq!(
+        (&done["outcome"], &done["signal"]),
+        (&json!("signal"), &json!("SIGXCPU")),
+        "{done:#}"
+    );
+}

@@ -1,13 +1,12 @@
-//! A fleet as one server: lists, routing by model, residency, queueing, draining, aliases.
+//! A fleet as one server: lists, routing by model, residency, aliases, pulls.
 
 use std::time::Duration;
 
-use fakes::ollama::{FakeModel, FakeOllama};
-use fakes::openai::FakeOpenai;
+use fakes::ollama::FakeOllama;
 use serde_json::{Value, json};
 use system::host::{fleet, host};
 
-fn generate(model: &str) -> Value {
+pub(crate) fn generate(model: &str) -> Value {
     json!({ "model": model, "prompt": "hi", "stream": false })
 }
 
@@ -176,105 +175,6 @@ async fn bytes_pass_untouched_in_both_directions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn max_concurrent_holds_and_the_rest_waits_its_turn() {
-    let server = FakeOllama::builder()
-        .loaded_model("llama3.2")
-        .token_delay(Duration::from_millis(20))
-        .start()
-        .await
-        .unwrap();
-    let host = fleet(&[server.url()], "max_concurrent = 2").start().await;
-    host.until_routable(1).await;
-    let url = host.url_of("/api/generate");
-    let asked = (0..12).map(|_| {
-        let url = url.clone();
-        async move {
-            fakes::client::post(&url, &generate("llama3.2"))
-                .await
-                .unwrap()
-                .status
-        }
-    });
-    let statuses = futures_util::future::join_all(asked).await;
-    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
-    assert!(server.peak_in_flight() <= 2, "{}", server.peak_in_flight());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_refuses_and_says_when_to_come_back() {
-    let server = FakeOllama::builder()
-        .loaded_model("llama3.2")
-        .first_token_delay(Duration::from_secs(30))
-        .start()
-        .await
-        .unwrap();
-    let host = fleet(&[server.url()], "max_concurrent = 1\nqueue = { size = 1 }")
-        .start()
-        .await;
-    host.until_routable(1).await;
-    let url = host.url_of("/api/generate");
-    let ask = || {
-        let url = url.clone();
-        tokio::spawn(async move { fakes::client::post(&url, &generate("llama3.2")).await })
-    };
-    let (_held, _queued) = (ask(), ask());
-    server.until("one is at work", |fake| fake.in_flight() == 1).await;
-    host.until("one waits", async |host| {
-        host.call("manager/status", json!({})).await["hubs"][0]["metrics"]["queue_depth"] == 1
-    })
-    .await;
-    let refused = host.post("/api/generate", &generate("llama3.2")).await;
-    assert_eq!(refused.status, 503, "{}", refused.text());
-    assert!(
-        refused
-            .header("retry-after")
-            .parse::<u64>()
-            .is_ok_and(|seconds| seconds >= 1)
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_drained_server_finishes_what_it_has_and_gets_nothing_new() {
-    let slow = |name: &'static str| async move {
-        let builder = FakeOllama::builder().loaded_model("llama3.2").signed(name);
-        builder
-            .token_delay(Duration::from_millis(100))
-            .start()
-            .await
-            .unwrap()
-    };
-    let (a, b) = (slow("a").await, slow("b").await);
-    let host = fleet(&[a.url(), b.url()], "strategy = \"first_available\"")
-        .start()
-        .await;
-    host.until_routable(2).await;
-    let id = a.addr().to_string();
-    let (url, body) = (
-        host.url_of("/api/generate"),
-        json!({ "model": "llama3.2", "prompt": "hi" }),
-    );
-    let running = tokio::spawn(async move { fakes::client::post(&url, &body).await });
-    a.until("it is at work", |fake| fake.in_flight() == 1).await;
-    host.call("manager/drain", json!({ "hub": "fleet", "instance": id }))
-        .await;
-    let next = host.post("/api/generate", &generate("llama3.2")).await;
-    assert_eq!(next.header("x-gleitzeit-instance"), b.addr().to_string());
-    let answer = running.await.unwrap().unwrap();
-    assert!(
-        answer.lines().last().is_some_and(|last| last["done"] == true),
-        "{}",
-        answer.text()
-    );
-    assert_eq!(host.instance(&id).await["routable"], false);
-    host.call("manager/resume", json!({ "hub": "fleet", "instance": id }))
-        .await;
-    host.until("it is used again", async |host| {
-        host.instance(&id).await["routable"] == true
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_pull_reaches_the_server_and_the_model_is_there_at_once() {
     let server = FakeOllama::builder()
         .model("llama3.2")
@@ -308,99 +208,4 @@ async fn a_pull_reaches_the_server_and_the_model_is_there_at_once() {
             .status,
         404
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn methods_work_on_servers_of_either_dialect() {
-    let native = FakeOllama::builder()
-        .loaded_model("llama3.2")
-        .tokens(["na", "tive"])
-        .start()
-        .await
-        .unwrap();
-    let other = FakeOpenai::builder()
-        .model("gpt-oss")
-        .tokens(["ot", "her"])
-        .key("s3cret")
-        .start()
-        .await
-        .unwrap();
-    let host = host(&format!(
-        "[hubs.native]\nplugin = \"ollama-hub\"\nconfig = {{ auto_discover = false }}\ninstances = [{{ url = \"{}\" }}]\n\
-         [hubs.other]\nplugin = \"openai-hub\"\ninstances = [{{ url = \"{}\", config = {{ key_env = \"FAKE_KEY\" }} }}]\n\
-         [providers.llm]\nplugin = \"llm-provider\"\nhubs = [\"native\", \"other\"]\n",
-        native.url(),
-        other.base_url()
-    ))
-    .environment("FAKE_KEY", "s3cret")
-    .start()
-    .await;
-    host.until_routable(2).await;
-    for (model, expected) in [("llama3.2", "native"), ("gpt-oss", "other")] {
-        let chat =
-            json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }], "max_tokens": 7 });
-        assert_eq!(host.call("llm/chat", chat.clone()).await["response"], expected);
-        let prompt = json!({ "model": model, "prompt": "hi" });
-        assert_eq!(host.call("llm/complete", prompt).await["text"], expected);
-    }
-    assert_eq!(
-        native.requests_to("/api/chat")[0].json()["options"]["num_predict"],
-        7,
-        "under the server's own name"
-    );
-    let key = other.requests_to("/v1/chat/completions")[0]
-        .header("authorization")
-        .to_owned();
-    assert_eq!(key, "Bearer s3cret");
-    let streamed = json!({ "jsonrpc": "2.0", "id": 1, "method": "llm/chat", "stream": true,
-        "params": { "model": "gpt-oss", "messages": [{ "role": "user", "content": "hi" }] } });
-    let events = host.post("/rpc", &streamed).await.events();
-    let items: Vec<Value> = events
-        .iter()
-        .map(|event| serde_json::from_str(event).unwrap())
-        .collect();
-    assert!(
-        items
-            .iter()
-            .any(|item| item["params"]["item"]["response"] == "ot"),
-        "{items:?}"
-    );
-    let embedding = FakeModel::new("nomic-embed-text").embedding(8);
-    native.install(embedding);
-    let pulled = host.call("manager/control", json!({ "verb": "ps" })).await;
-    assert!(pulled.is_array() || pulled.is_object(), "{pulled}");
-    host.until("the new model is known", async |host| {
-        let answer = host.rpc("llm/embeddings", json!({ "text": "hi" })).await;
-        answer["result"]["dimensions"] == 8
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_takes_the_server_out_and_says_so() {
-    let cloud = FakeOpenai::builder()
-        .model("gpt-oss")
-        .key("right")
-        .start()
-        .await
-        .unwrap();
-    let host = host(&format!(
-        "[hubs.cloud]\nplugin = \"openai-hub\"\ninstances = [{{ url = \"{}\", config = {{ key_env = \"FAKE_KEY\" }} }}]\n\
-         [providers.llm]\nplugin = \"llm-provider\"\nhubs = [\"cloud\"]\n",
-        cloud.base_url()
-    ))
-    .environment("FAKE_KEY", "wrong")
-    .start()
-    .await;
-    let id = cloud.addr().to_string();
-    host.until("the reason names the key", async |host| {
-        let instance = host.instance(&id).await;
-        instance["routable"] == false
-            && instance["reason"]
-                .as_str()
-                .is_some_and(|reason| reason.contains("key"))
-    })
-    .await;
-    let status = host.call("manager/status", json!({})).await.to_string();
-    assert!(!status.contains("wrong"), "no secret in status");
 }

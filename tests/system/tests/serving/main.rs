@@ -6,6 +6,8 @@
 
 mod bad_input;
 mod clients;
+mod crowd;
+mod dialects;
 mod engine;
 mod error_bodies;
 mod failing;

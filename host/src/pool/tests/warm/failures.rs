@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use plugin_api::contract::outcome::Outcome;
+use plugin_api::contract::requirement::Requirement;
 use plugin_api::{Error, ErrorCode, Fault, Retry};
 
 use super::{settings, spec, wants, warm};
@@ -19,10 +20,21 @@ fn error(refusal: Refusal) -> Error {
     refusal.into()
 }
 
+fn no_image() -> Error {
+    Error::new(ErrorCode::CONFIGURATION, Fault::Host, "there is no such image").hint("pull it")
+}
+
+fn patient(seconds: f64) -> Requirement {
+    Requirement {
+        queue_timeout: Some(Duration::from_secs_f64(seconds)),
+        ..wants("x")
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_gets_the_hubs_own_error_at_once() {
+async fn what_waiting_does_not_cure_is_told_at_once() {
     let warm = warm(settings(1, 8)).await;
-    warm.engine.fails(&spec("x"), Some(no_engine()));
+    warm.engine.fails(&spec("x"), Some(no_image()));
     let asked = tokio::time::Instant::now();
     let error = error(warm.ask("a", wants("x")).await.unwrap_err());
     assert!(
@@ -30,35 +42,86 @@ async fn whoever_waits_gets_the_hubs_own_error_at_once() {
         "{:?}",
         asked.elapsed()
     );
-    assert_eq!(
-        (error.code, error.fault),
-        (ErrorCode::CONNECTION_FAILED, Fault::Instance)
-    );
-    assert_eq!(error.hint.as_deref(), Some("start it"));
+    assert_eq!((error.code, error.fault), (ErrorCode::CONFIGURATION, Fault::Host));
+    assert_eq!(error.hint.as_deref(), Some("pull it"));
     assert!(matches!(error.retry, Retry::After(_)));
     assert_eq!(warm.total(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_starts_fail_nobody_waits_and_nothing_is_hammered() {
+async fn whoever_waits_is_served_once_the_engine_is_back() {
+    let warm = warm(settings(0, 8)).await;
+    warm.engine.fails(&spec("x"), Some(no_engine()));
+    let early = warm.asks("a", wants("x"));
+    pass(2.0).await;
+    // Within a pause, when nothing is being started.
+    let late = warm.asks("b", wants("x"));
+    pass(3.0).await;
+    assert!(!early.is_finished() && !late.is_finished());
+    warm.engine.fails(&spec("x"), None);
+    let back = tokio::time::Instant::now();
+    early.await.unwrap().unwrap().finish(Outcome::Success);
+    late.await.unwrap().unwrap();
+    assert!(back.elapsed() < Duration::from_secs(9), "{:?}", back.elapsed());
+    assert_eq!(warm.shelf("x").unwrap().error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_vain_is_told_why() {
+    let warm = warm(settings(0, 8)).await;
+    warm.engine.fails(&spec("x"), Some(no_engine()));
+    // It is tried after 1 and 2 seconds; the deadline passes while it is tried for the third time.
+    let asked = tokio::time::Instant::now();
+    let error = error(warm.ask("a", patient(3.25)).await.unwrap_err());
+    assert_eq!(asked.elapsed(), Duration::from_millis(3250));
+    assert_eq!(
+        error.message,
+        "none could be started within 3s 250ms; the last failure: no engine"
+    );
+    assert_eq!(
+        (error.code, error.hint.as_deref()),
+        (ErrorCode::CONNECTION_FAILED, Some("start it"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_would_be_gone_before_the_next_try_is_told_at_once() {
+    let warm = warm(settings(0, 8)).await;
+    warm.engine.fails(&spec("x"), Some(no_engine()));
+    let asked = tokio::time::Instant::now();
+    let error = error(warm.ask("a", patient(0.5)).await.unwrap_err());
+    assert!(
+        asked.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert_eq!(
+        (error.message.as_str(), error.fault),
+        ("no engine", Fault::Instance)
+    );
+    assert!(matches!(error.retry, Retry::After(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_is_tried_for_all_who_wait_and_nothing_is_hammered() {
     let warm = warm(settings(1, 8)).await;
     warm.engine.fails(&spec("x"), Some(no_engine()));
-    for _ in 0..120 {
-        error(warm.ask("a", wants("x")).await.unwrap_err());
-        pass(1.0).await;
-    }
-    // 1, 2, 4, 8, 16, 32 and 60 seconds apart.
-    assert!(
-        (6..=9).contains(&warm.engine.started()),
-        "{}",
-        warm.engine.started()
-    );
+    let waiting: Vec<_> = (0..20).map(|_| warm.asks("a", wants("x"))).collect();
+    pass(0.5).await;
+    let at_first = warm.engine.started();
+    pass(54.0).await;
+    // 1, 2, 4, 8 and from then on 10 seconds apart.
+    let later = warm.engine.started() - at_first;
+    assert!((6..=9).contains(&later), "{later}");
+    warm.engine.fails(&spec("x"), None);
+    pass(0.5).await;
+    assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_the_pause_is_over_the_next_request_has_it_tried_again() {
     let warm = warm(settings(0, 8)).await;
-    warm.engine.fails(&spec("x"), Some(no_engine()));
+    warm.engine.fails(&spec("x"), Some(no_image()));
     error(warm.ask("a", wants("x")).await.unwrap_err());
     warm.engine.fails(&spec("x"), None);
     error(warm.ask("a", wants("x")).await.unwrap_err());
@@ -70,8 +133,11 @@ async fn when_the_pause_is_over_the_next_request_has_it_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_kind_that_cannot_be_started_is_no_concern_of_others() {
     let warm = warm(settings(1, 2)).await;
-    warm.engine.fails(&spec("bad"), Some(no_engine()));
-    error(warm.ask("a", wants("bad")).await.unwrap_err());
+    for kind in ["bad", "worse"] {
+        warm.engine.fails(&spec(kind), Some(no_engine()));
+    }
+    let waiting = [warm.asks("a", wants("bad")), warm.asks("b", wants("worse"))];
+    pass(4.0).await;
     let asked = tokio::time::Instant::now();
     warm.lease("a", "good").await.finish(Outcome::Success);
     assert!(
@@ -79,6 +145,7 @@ async fn a_kind_that_cannot_be_started_is_no_concern_of_others() {
         "{:?}",
         asked.elapsed()
     );
+    assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +186,7 @@ async fn a_start_that_takes_too_long_is_given_up() {
     })
     .await;
     warm.engine.takes(|takes| takes.start = Duration::from_secs(3600));
-    let error = error(warm.ask("a", wants("x")).await.unwrap_err());
+    let error = error(warm.ask("a", patient(10.5)).await.unwrap_err());
     assert_eq!(error.code, ErrorCode::TIMEOUT);
     assert_eq!((warm.engine.present(), warm.total()), (0, 0));
 }

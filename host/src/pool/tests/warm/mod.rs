@@ -3,6 +3,7 @@
 mod bounds;
 mod chaos;
 mod failures;
+mod fairness;
 mod losses;
 mod reuse;
 mod shutdown;

@@ -10,15 +10,15 @@ use crate::pool::Refusal;
 use crate::pool::testing::{fleet, idle, pass};
 
 #[tokio::test(start_paused = true)]
-async fn the_first_request_waits_for_a_start_and_the_next_does_not() {
+async fn the_first_requests_wait_for_a_start_and_the_next_do_not() {
     let warm = warm(settings(1, 8)).await;
-    let first = warm.lease("a", "x").await;
-    assert_eq!(first.uses(), 1);
+    let (first, second) = (warm.lease("a", "x").await, warm.lease("b", "x").await);
+    assert_eq!((first.uses(), second.uses()), (1, 1));
     pass(0.2).await;
-    let second = warm.at_once("b", "x").unwrap();
-    assert_ne!(id(&first), id(&second));
+    let third = warm.at_once("c", "x").unwrap();
+    assert!(![id(&first), id(&second)].contains(&id(&third)));
     let status = warm.fleet.pool.warm_status().unwrap();
-    assert_eq!((status.hits, status.misses), (1, 1));
+    assert_eq!((status.hits, status.misses), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]

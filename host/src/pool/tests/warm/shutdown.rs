@@ -80,3 +80,36 @@ async fn afterwards_nothing_is_started_or_handed_out() {
     pass(1_000.0).await;
     assert_eq!((warm.engine.started(), warm.engine.present()), (started, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_fails_at_the_end_is_tried_again() {
+    for in_use in [false, true] {
+        let warm = warm(settings(0, 8)).await;
+        let lease = warm.lease("a", "x").await;
+        let held = if in_use {
+            Some(lease)
+        } else {
+            lease.finish(Outcome::Success);
+            None
+        };
+        warm.engine.stops_fail(2);
+        warm.fleet.pool.shutdown(in_ten_seconds()).await;
+        assert_eq!(
+            (warm.engine.present(), warm.engine.calls("stop")),
+            (0, 3),
+            "{in_use}"
+        );
+        drop(held);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_stopped_at_all_keeps_the_end_from_nobody() {
+    let warm = warm(settings(0, 8)).await;
+    warm.lease("a", "x").await.finish(Outcome::Success);
+    warm.engine.stops_fail(usize::MAX);
+    let begun = Instant::now();
+    warm.fleet.pool.shutdown(in_ten_seconds()).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(warm.engine.calls("stop"), 3);
+}

@@ -45,6 +45,7 @@ async fn a_shelf_tells_what_is_on_it_and_what_is_under_way() {
         (1, 1, 0, 0)
     );
     let lease = asked.await.unwrap().unwrap();
+    let _kept = warm.keep("x");
     pass(0.2).await;
     let shelf = warm.shelf("x").unwrap();
     assert_eq!(
