@@ -166,9 +166,15 @@ impl DockerError {
         matches!(self, Self::Answer { status: 404, .. })
     }
 
+    /// Podman starts its own little process 1 from a package that it does without until somebody wants one.
+    fn is_about_init(&self) -> bool {
+        matches!(self, Self::Answer { message, .. } if message.contains("container-init"))
+    }
+
     /// Engines answer 500 where a runtime cannot run the command, which is not their fault.
     fn is_about_the_command(&self) -> bool {
-        matches!(self, Self::Answer { message, .. } if ["executable file not found", "no such file or directory", "permission denied", "unable to start container process"].iter().any(|text| message.contains(text)))
+        !self.is_about_init()
+            && matches!(self, Self::Answer { message, .. } if !message.contains("rlimit") && ["executable file not found", "no such file or directory", "permission denied", "unable to start container process"].iter().any(|text| message.contains(text)))
     }
 }
 
@@ -196,6 +202,10 @@ impl From<DockerError> for Error {
             }
             DockerError::TimedOut { .. } => Error::instance(ErrorCode::TIMEOUT, message),
             DockerError::Answer { status: 404, .. } => Error::not_found(message),
+            DockerError::Answer { .. } if error.is_about_init() => {
+                Error::new(ErrorCode::CONFIGURATION, Fault::Instance, message)
+                    .hint("install `catatonit` on the engine's machine: Podman needs it, and does not bring it")
+            }
             DockerError::Answer { status, .. } if error.is_about_the_command() => Error::invalid(message)
                 .hint("is the program in the image?")
                 .detail("status", status),

@@ -169,9 +169,21 @@ impl Report {
         }
     }
 
+    /// Whether it is Podman, speaking as Docker does.
+    pub(crate) fn is_podman(&self) -> bool {
+        self.engine == "podman"
+    }
+
     /// Why no workload can be started at all, whatever it asks for.
     pub(crate) fn unfit(&self) -> Option<String> {
         let needed = [
+            // As its versions up to 4.3 do, by looking: directories in memory have no limit on files, and three more than
+            // were asked for have no limit at all; a box goes on when its host ends; filters are files of its machine.
+            (
+                !self.is_podman(),
+                "is Podman, which through this interface makes weaker boxes than are asked for; containers and images are to \
+                 be had by verbs, and boxes of Docker",
+            ),
             (self.system == "linux", "runs no Linux containers"),
             (self.seccomp, "cannot filter system calls"),
             (self.memory_limit, "does not keep memory limits"),

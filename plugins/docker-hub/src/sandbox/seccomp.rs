@@ -54,6 +54,9 @@ const SOCKETS: &str = "accept accept4 bind connect getpeername getsockname getso
 /// Running what is open already, by no name.
 const UNNAMED_PROGRAMS: &str = "execveat";
 
+/// Memory that is no process's.
+const NOBODYS_MEMORY: &str = "memfd_create shmget";
+
 /// The namespace flags of `clone`; a thread or a process needs none of them.
 const NEW_NAMESPACES: u64 = 0x7E02_0000;
 
@@ -72,6 +75,16 @@ pub(crate) fn profile(syscalls: Syscalls) -> Option<&'static str> {
         }
         Syscalls::Strict => Some(STRICT.get_or_init(|| filter(&[UNIX], "").to_string())),
     }
+}
+
+/// The filter of containers that are no boxes: there is no supervisor in them who could be ended in another's place, and
+/// databases among them that do not start without memory of that kind.
+pub(crate) fn of_no_box() -> &'static str {
+    static ORDINARY: OnceLock<String> = OnceLock::new();
+    ORDINARY.get_or_init(|| {
+        let more = format!("{UNNAMED_PROGRAMS} {NOBODYS_MEMORY}");
+        filter(&[UNIX, INET, INET6], &more).to_string()
+    })
 }
 
 fn filter(families: &[u64], more: &str) -> Value {
@@ -121,4 +134,19 @@ fn when(names: &[&str], argument: u8, operation: &str, value: u64, second: u64) 
         "action": "SCMP_ACT_ALLOW",
         "args": [{ "index": argument, "value": value, "valueTwo": second, "op": operation }],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_no_process_s_is_for_containers_without_a_supervisor_only() {
+        let boxes = [Syscalls::Standard, Syscalls::Strict].map(|syscalls| profile(syscalls).unwrap());
+        for call in ["memfd_create", "shmget"] {
+            let name = format!("\"{call}\"");
+            assert!(of_no_box().contains(&name), "{call}");
+            assert!(boxes.iter().all(|filter| !filter.contains(&name)), "{call}");
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub(super) async fn build(mut call: Call<'_>) -> Result<Value, Error> {
         _ => return Err(Error::invalid("give one of `directory`, `tar` and `dockerfile`")),
     };
     // Podman's own builder knows these lines.
-    let is_docker = call.engine.report().await?.engine == "docker";
+    let is_docker = !call.engine.report().await?.is_podman();
     let dockerfile = dockerfile.as_deref().filter(|_| is_docker);
     dockerfile.map_or(Ok(()), buildkit::refuse)?;
     let mut options = BuildImageOptionsBuilder::new()

@@ -12,7 +12,6 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use plugin_api::Error;
-use plugin_api::contract::workload::Syscalls;
 use serde_json::{Value, json};
 
 use super::Call;
@@ -106,7 +105,8 @@ async fn make(
         .clone()
         .unwrap_or_else(|| format!("gleitzeit-{}", random_name()));
     let image = image::ensure(&call.engine, call.hub.host(), call.hub.config(), &create.image).await?;
-    let body = body(call, create, &image.id, kind, &name, lifetime)?;
+    let is_podman = call.engine.report().await?.is_podman();
+    let body = body(call, create, &image.id, kind, &name, lifetime, is_podman)?;
     let mut container = Unfinished::new(&call.engine, &name);
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let limit = call.hub.config().create_timeout.0;
@@ -133,6 +133,7 @@ fn body(
     kind: &str,
     name: &str,
     lifetime: Option<u32>,
+    is_podman: bool,
 ) -> Result<ContainerCreateBody, Error> {
     if !is_name(name) || !is_name(&create.network) || create.network == "host" {
         return Err(refused(
@@ -164,16 +165,17 @@ fn body(
         tty: Some(false),
         labels: Some(labels),
         exposed_ports: Some(create.ports.values().map(|port| with_protocol(port)).collect()),
-        host_config: Some(host(create, call.hub.config())?),
+        host_config: Some(host(create, call.hub.config(), is_podman)?),
         ..ContainerCreateBody::default()
     })
 }
 
 /// Never privileged, never the machine's own namespaces or devices, never its root file system: with these one owns the
 /// machine, whoever one is.
-fn host(create: &Create, config: &Config) -> Result<HostConfig, Error> {
+fn host(create: &Create, config: &Config, is_podman: bool) -> Result<HostConfig, Error> {
     let memory = i64::try_from(create.memory_bytes).unwrap_or(i64::MAX);
-    let filter = seccomp::profile(Syscalls::Standard).unwrap_or_default();
+    // Podman takes filters by the names of files on its own machine only, and has one of its own.
+    let filter = (!is_podman).then(|| format!("seccomp={}", seccomp::of_no_box()));
     let restart = match create.restart.as_str() {
         "always" => RestartPolicyNameEnum::ALWAYS,
         "on-failure" => RestartPolicyNameEnum::ON_FAILURE,
@@ -198,10 +200,12 @@ fn host(create: &Create, config: &Config) -> Result<HostConfig, Error> {
             name: Some(restart),
             maximum_retry_count: None,
         }),
-        security_opt: Some(vec![
-            "no-new-privileges:true".to_owned(),
-            format!("seccomp={filter}"),
-        ]),
+        security_opt: Some(
+            [Some("no-new-privileges:true".to_owned()), filter]
+                .into_iter()
+                .flatten()
+                .collect(),
+        ),
         // Engines keep all there is unless told otherwise.
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".to_owned()),

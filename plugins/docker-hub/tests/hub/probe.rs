@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use plugin_api::contract::instance::InstanceSettings;
+use plugin_api::hub::Progress;
 use plugin_api::{Error, ErrorCode, Fault, Hub, Retry};
 use serde_json::{Value, json};
 
@@ -131,6 +132,57 @@ async fn an_engine_that_cannot_keep_boxes_is_degraded_and_says_why() {
         probe.degraded.as_deref(),
         Some("the engine cannot filter system calls")
     );
+}
+
+/// As 4.3 does, seen by looking: what is asked for through its interface for Docker's clients is made weaker.
+#[tokio::test]
+async fn podman_is_for_verbs_and_says_that_it_is_not_for_boxes() {
+    let (fixture, fake) = (fixture(), FakeEngine::new());
+    let engine = fixture.engine("engine", &fake);
+    let podman = json!({ "Version": "4.3.1", "ApiVersion": "1.41", "Components": [{ "Name": "Podman Engine", "Version": "4.3.1" }] });
+    fake.on("GET", "/version", Answer::Json(200, podman));
+    let probe = fixture
+        .hub
+        .clone()
+        .probe(context(), engine.clone())
+        .await
+        .unwrap();
+    assert!(probe.degraded.unwrap().contains("is Podman"));
+    let workload = json!({ "command": ["true"], "image": "box" });
+    let refused = fixture.hub.clone().start(context(), workload).await.unwrap_err();
+    assert!(refused.message.contains("boxes of Docker"), "{refused}");
+    assert!(fake.requests("POST", "/containers/create").is_empty());
+
+    // It takes a filter for the name of a file.
+    let verb = async |verb: &str, arguments| {
+        let (progress, _reports) = Progress::channel();
+        let hub = fixture.hub.clone();
+        hub.control(
+            context(),
+            verb.to_owned(),
+            arguments,
+            Some(engine.clone()),
+            progress,
+        )
+        .await
+    };
+    let created = json!({ "Id": "c".repeat(64), "Warnings": [] });
+    fake.on("POST", "/containers/create", Answer::Json(201, created));
+    verb("create", json!({ "image": "box" })).await.unwrap();
+    let asked = &fake.requests("POST", "/containers/create")[0].body;
+    assert_eq!(
+        asked["HostConfig"]["SecurityOpt"],
+        json!(["no-new-privileges:true"])
+    );
+    let init = "container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such file or directory";
+    fake.on(
+        "POST",
+        "/containers/create",
+        Answer::Json(500, json!({ "message": init })),
+    );
+    let error = verb("create", json!({ "image": "box" })).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::CONFIGURATION);
+    assert!(error.hint.unwrap().contains("catatonit"));
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ impl Profile {
             "preimport": self.preimport(),
             "open_files": table.open_files,
             "file_bytes": table.file,
-            "lifetime": table.lifetime,
+            "lifetime": table.lifetime.0.as_secs_f64(),
         })
     }
 }

@@ -6,7 +6,7 @@ use plugin_api::testing::{Event, Harness, TestHost};
 use python_provider::PythonProvider;
 use serde_json::{Value, json};
 
-use crate::support::{Boxed, call, host, instance};
+use crate::support::{Boxed, Runner, call, host, instance};
 
 /// The boxes that were asked for.
 fn workloads(host: &TestHost) -> Vec<Workload> {
@@ -74,6 +74,24 @@ async fn each_level_asks_for_the_box_that_it_promises() {
         (found[4].limits.memory_bytes, found[4].limits.cpus),
         (Some(256 << 20), Some(0.5))
     );
+}
+
+/// What a hub is told to start is started here as it stands, where no box is needed for it.
+#[tokio::test]
+async fn the_command_of_a_box_is_a_runner() {
+    let nowhere = instance("/nowhere/control".as_ref());
+    let host = host(&["trusted"]).with_instance("boxes", nowhere);
+    let config = json!({ "trusted": { "enabled": true } });
+    let provider = Harness::new()
+        .host(&host)
+        .provider::<PythonProvider>(&config)
+        .unwrap();
+    let params = json!({ "code": "6 * 7", "level": "trusted" });
+    assert!(call(&provider, "python/execute", &params).await.is_err());
+    let runner = Runner::commanded(&workloads(&host)[0].command);
+    host.set_instances("boxes", [instance(&runner.path())]);
+    let done = call(&provider, "python/execute", &params).await.unwrap();
+    assert_eq!(done["result"], 42, "{done:#}");
 }
 
 #[tokio::test]

@@ -74,7 +74,16 @@ impl Runner {
         });
         let fields = config.as_object_mut().unwrap();
         fields.extend(settings.as_object().unwrap().clone());
-        let command = runner::command("python3", &config);
+        Self::of(directory, &runner::command("python3", &config))
+    }
+
+    /// The one that this command starts.
+    pub(crate) fn commanded(command: &[String]) -> Self {
+        Self::of(directory(), command)
+    }
+
+    /// Waits until it listens.
+    fn of(directory: tempfile::TempDir, command: &[String]) -> Self {
         let path = directory.path().join("control");
         let process = Command::new(&command[0])
             .args(&command[1..])
