@@ -156,4 +156,14 @@ mod tests {
             [true, false, false, false, false]
         );
     }
+
+    #[test]
+    fn a_wrong_specification_is_told_as_it_is() {
+        let wrong = Error::invalid("no such image");
+        let setback = Setback::new(None, wrong.clone(), NOW, NOW);
+        let again = Setback::new(Some(&setback), wrong.clone(), NOW, NOW);
+        assert_eq!(again.lasts_until(NOW).unwrap().since(NOW), Duration::from_secs(1));
+        assert!(again.is_final());
+        assert_eq!(again.error(NOW), wrong);
+    }
 }
