@@ -82,13 +82,12 @@ impl Setback {
     }
 
     /// Whether the next try may do better, so that a request waits for it. The hub says so of its own failures: an
-    /// engine that is away may come back, an image that is missing does not come by waiting. Where the hub found no engine
-    /// it has looked at all of them, and knows that none is worth waiting for.
+    /// engine that is away may come back, an image that is missing does not come by waiting. Nor does what began and died:
+    /// the next would as well. And where the hub found no engine it has looked at all of them, and knows that none is worth
+    /// waiting for.
     pub(super) fn may_pass(&self) -> bool {
-        let Error {
-            code, fault, retry, ..
-        } = &self.error;
-        *fault != Fault::Client && *retry != Retry::Never && *code != ErrorCode::NOT_AVAILABLE
+        let hopeless = matches!(self.error.code, ErrorCode::NOT_AVAILABLE | ErrorCode::UNHEALTHY);
+        self.error.fault != Fault::Client && self.error.retry != Retry::Never && !hopeless
     }
 
     /// What a request is told that has waited in vain.
@@ -151,9 +150,10 @@ mod tests {
         let wrong = Error::invalid("no image").retry(Retry::Now);
         let waits = |error: &Error| Setback::new(None, error.clone(), NOW, NOW).may_pass();
         let none = Error::instance(ErrorCode::NOT_AVAILABLE, "the hub has no instances");
+        let dies = Error::instance(ErrorCode::UNHEALTHY, "it ended as soon as it ran");
         assert_eq!(
-            [&away, &unset, &wrong, &none].map(waits),
-            [true, false, false, false]
+            [&away, &unset, &wrong, &none, &dies].map(waits),
+            [true, false, false, false, false]
         );
     }
 

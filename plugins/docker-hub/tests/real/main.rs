@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows tests, not what they share
 
+mod build;
 mod inside;
 mod life;
 mod support;
