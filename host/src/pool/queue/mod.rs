@@ -88,12 +88,14 @@ impl Core {
         loop {
             let (letters, chores) = {
                 let mut line = self.queue.line.lock();
+                // First: what came back may have to make room for somebody whom it does not suit.
+                let chores = line.provide(self);
                 let mut letters = line.grant(self);
                 if dismiss {
                     letters.extend(line.dismiss(self));
                 }
                 self.queue.recount(&line);
-                (letters, line.provide(self))
+                (letters, chores)
             };
             if let Some(chores) = chores {
                 self.attend(chores);

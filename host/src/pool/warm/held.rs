@@ -58,6 +58,9 @@ impl Core {
         let fresh = resource.owner.is_none();
         held.before = Some((resource.owner.clone(), resource.uses));
         resource.owner = Some(held.principal.clone());
+        if fresh {
+            resource.owned_since = self.clock.now();
+        }
         resource.uses += 1;
         self.warm.counters.granted(&resource.specification, held.hit);
         let data = || {

@@ -12,6 +12,7 @@
 //! | `want`, `held` | from a request to a resource, and back |
 //! | `keep` | what is kept ready although nobody asks for it |
 //! | `provide`, `stock` | what to start and stop: for those who wait, and ahead of need |
+//! | `share` | whose resource makes room for whom |
 //! | `start`, `discard`, `expel` | doing it, outside of every lock |
 //! | `status`, `counters` | what is shown |
 //!
@@ -29,6 +30,7 @@ mod keep;
 mod provide;
 mod seats;
 mod setback;
+mod share;
 mod shelf;
 mod shelves;
 mod specification;

@@ -22,6 +22,8 @@ pub(in crate::pool) struct Resource {
     pub(super) owner: Option<Arc<str>>,
     pub(super) uses: u32,
     pub(super) born: Tick,
+    /// When its owner got it, once it has one.
+    pub(super) owned_since: Tick,
     /// When it was last laid on its shelf.
     pub(super) idle_since: Tick,
     /// When it is too old to be used again.
@@ -30,11 +32,13 @@ pub(in crate::pool) struct Resource {
 }
 
 impl Resource {
-    fn is_for(&self, principal: &str, uses: u32) -> bool {
-        match &self.owner {
+    /// Whether this principal may use it, if it was used fewer times than this.
+    pub(super) fn suits(&self, principal: &str, uses: u32, now: Tick) -> bool {
+        let is_for = match &self.owner {
             Some(owner) => **owner == *principal && self.uses < uses,
             None => true,
-        }
+        };
+        is_for && self.retires > now
     }
 }
 
@@ -108,10 +112,7 @@ impl Shelf {
         for own in [true, false] {
             for index in (0..self.idle.len()).rev() {
                 let resource = &self.idle[index];
-                let fits = resource.owner.is_some() == own
-                    && resource.is_for(principal, uses)
-                    && resource.retires > now;
-                if !fits {
+                if resource.owner.is_some() != own || !resource.suits(principal, uses, now) {
                     continue;
                 }
                 let losses = resource.slot.losses();
@@ -126,6 +127,16 @@ impl Shelf {
             }
         }
         None
+    }
+
+    /// Those that [`take`](Self::take) would take down, in this order.
+    pub(super) fn suitable(&self, principal: &str, uses: u32, now: Tick) -> impl Iterator<Item = &Resource> {
+        [true, false].into_iter().flat_map(move |own| {
+            let of_these = move |resource: &&Resource| {
+                resource.owner.is_some() == own && resource.suits(principal, uses, now)
+            };
+            self.idle.iter().rev().filter(of_these)
+        })
     }
 
     /// Lays one on the shelf. `Err`: it cannot be used any more.

@@ -72,9 +72,9 @@ impl Shelves {
         })
     }
 
-    /// Takes down the one that is missed least, of shelves that may give one: what is to be kept ready last, and otherwise
+    /// Takes down the one that is missed least, of those that may go: what is to be kept ready last, and otherwise
     /// of whoever has most, so that nobody drives out the others by asking for ever new kinds; of equals the longest idle.
-    pub(super) fn evict(&mut self, min_idle: u32, from: impl Fn(&Shelf) -> bool) -> Option<Resource> {
+    pub(super) fn evict(&mut self, min_idle: u32, which: impl Fn(&Resource) -> bool) -> Option<Resource> {
         let mut counts: HashMap<&str, usize, RandomState> = HashMap::default();
         for shelf in self.iter() {
             let idle = shelf.idle.iter().filter_map(|resource| shelf.account(resource));
@@ -92,12 +92,12 @@ impl Shelves {
                 resource.idle_since,
             )
         };
-        let shelves = self.iter().filter(|shelf| from(shelf));
-        let ranked = shelves.flat_map(|shelf| {
-            let rank = &rank;
+        let ranked = self.iter().flat_map(|shelf| {
+            let (rank, which) = (&rank, &which);
             shelf
                 .idle
                 .iter()
+                .filter(move |resource| which(resource))
                 .map(move |resource| (rank(shelf, resource), resource.slot.key))
         });
         let (_, key) = ranked.min_by_key(|(rank, _)| *rank)?;

@@ -102,6 +102,7 @@ impl Starting {
             owner: None,
             uses: 0,
             born: now,
+            owned_since: now,
             idle_since: now,
             retires: now.after(lifetime),
             seat,

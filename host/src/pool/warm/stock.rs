@@ -10,8 +10,10 @@ use plugin_api::contract::time::Tick;
 use super::discard::Reason;
 use super::seats::{Seat, Seats};
 use super::setback::Setback;
+use super::share::Shares;
 use super::shelf::{Resource, Shelf};
 use super::shelves::Shelves;
+use super::specification::Specification;
 use super::start::Starting;
 use crate::config::settings::WarmSettings;
 use crate::pool::core::Core;
@@ -127,12 +129,19 @@ impl Core {
         // What was asked for by name goes before what happened to be used.
         if let Some(poor) = poor
             && seats.clearing() == 0
-            && let Some(resource) = shelves.evict(seats.min_idle(), |shelf| {
-                !Arc::ptr_eq(&shelf.specification, &poor)
-                    && (!shelf.is_kept() || shelf.idle.len() > seats.min_idle() as usize)
-            })
         {
-            chores.discard(resource, Reason::Evicted);
+            let shares = Shares::of(shelves);
+            let full: Vec<_> = in_order(shelves, true)
+                .into_iter()
+                .filter(|shelf| shelf.idle.len() <= seats.min_idle() as usize)
+                .map(|shelf| shelf.specification.clone())
+                .collect();
+            if let Some(resource) = shelves.evict(seats.min_idle(), |resource| {
+                let its = |other: &Arc<Specification>| Arc::ptr_eq(&resource.specification, other);
+                !its(&poor) && !full.iter().any(its) && !shares.is_kept_for_its_owner(resource, now)
+            }) {
+                chores.discard(resource, Reason::Evicted);
+            }
         }
     }
 }

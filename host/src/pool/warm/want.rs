@@ -8,6 +8,7 @@ use plugin_api::contract::requirement::Requirement;
 use plugin_api::contract::time::Tick;
 use serde_json::Value;
 
+use super::shelf::Resource;
 use super::specification::{Specification, hash};
 use super::{Held, Warm};
 use crate::pool::core::Core;
@@ -30,13 +31,19 @@ impl Want {
             && self.principal == other.principal
             && self.uses == other.uses
     }
+
+    /// Whether this resource, if it is idle, would do.
+    pub(super) fn is_suited_by(&self, resource: &Resource, now: Tick) -> bool {
+        Arc::ptr_eq(&self.specification, &resource.specification)
+            && resource.suits(&self.principal, self.uses, now)
+    }
 }
 
 /// A want that waits in the queue. Counts among those who wait until it is dropped.
 #[derive(Debug)]
 pub(in crate::pool) struct Wish {
     pub(in crate::pool) want: Want,
-    since: Tick,
+    pub(super) since: Tick,
     all: Arc<AtomicUsize>,
 }
 

@@ -6,6 +6,7 @@ mod failures;
 mod fairness;
 mod losses;
 mod reuse;
+mod shares;
 mod shutdown;
 mod status;
 mod stock;
