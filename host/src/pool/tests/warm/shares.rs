@@ -82,8 +82,11 @@ async fn slow(max: u32) -> Warm {
 
 #[tokio::test(start_paused = true)]
 async fn who_comes_now_and_then_is_served_however_much_another_asks_for() {
-    for at_once in [8, 9, 12, 30, 200] {
+    let cases = [8, 9, 12, 30, 200].map(|at_once| [(at_once, false), (at_once, true)]);
+    for (at_once, kept) in cases.into_iter().flatten() {
         let warm = slow(8).await;
+        warm.fleet.pool.set_warm_bounds(1, 8);
+        let _kept = kept.then(|| warm.keep("x"));
         run(&warm.fleet.pool, "bob", "x", 0.004).await.unwrap();
         let alice = busy(&warm, "alice", "x", at_once, 0.3);
         pass(10.0).await;
