@@ -331,4 +331,11 @@ made['file'] = tried(open, '/dev/shm/evil', 'w')
 made['abstract'] = tried(lambda: socket.socket(socket.AF_UNIX).bind('\0evil'))
 made";
     assert!(!python.attack(made).await.as_object().unwrap().is_empty());
+    // More than one page of the list of them, and the box is clean all the same.
+    let many = "for key in range(600): tried(system, 64, 0x2000 + key, 1, 0o1666)\n'made'";
+    assert_eq!(python.attack(many).await, "made");
+    let box_of = async || python.execute(json!({ "code": "1" })).await.0["instance"].clone();
+    let before = box_of().await;
+    assert_eq!(python.attack(many).await, "made");
+    assert_eq!(box_of().await, before);
 }
