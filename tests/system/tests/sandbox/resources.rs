@@ -82,7 +82,7 @@ async fn r3_memory_at_once(python: &Python) {
     assert!(run.ran_out_of_memory(), "{run:?}");
 }
 
-async fn r3_memory_by_and_by(python: &Python) {
+pub(crate) async fn r3_memory_by_and_by(python: &Python) {
     let run = python
         .run("hoard = []\nwhile True:\n    hoard.append(bytearray(b'x' * (1 << 20)))\n")
         .await;
@@ -161,7 +161,7 @@ found";
     }
 }
 
-async fn r9_crashes(python: &Python) {
+pub(crate) async fn r9_crashes(python: &Python) {
     for (code, signal) in [
         ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
         ("import os; os.abort()", "SIGABRT"),
