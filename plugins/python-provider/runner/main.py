@@ -30,9 +30,11 @@ def main(config):
     config = directories(config)
     before = {path: wipe.Kept(path) for path in config["wipe"]}
     os.chdir("/")
+    watched = system.Watched()
     try:
-        for name in config.get("preimport", ()):
-            importlib.import_module(name)
+        with watched:
+            for name in config.get("preimport", ()):
+                importlib.import_module(name)
     except BaseException:
         if config.get("own_directory"):
             wipe.wipe(config["own_directory"], ())
@@ -52,7 +54,7 @@ def main(config):
     path = os.environ.pop("GLEITZEIT_CONTROL", "stdio")
     child.prepare(config)
     spawn.common(config)
-    system.settle()
+    system.settle(watched)
     loop = Loop()
     rung = bell(loop)
     boss = supervisor.Supervisor(config, loop, before, tables, json.dumps(hello).encode())

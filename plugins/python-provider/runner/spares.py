@@ -7,6 +7,9 @@ turn has come, so that code can neither look into it nor signal it nor set its l
 
 from . import child, spawn
 
+# In a smaller box the second one's place is the code's.
+ROOMY = 16
+
 
 class Spares:
     def __init__(self, config, reaper):
@@ -15,7 +18,8 @@ class Spares:
         self.behind = None
         # Where code is the same user as the supervisor, nothing could keep it from the one behind; and where a box does
         # not say whose children there are, nobody could tell that no other process is left.
-        self.two = config.get("uid") is not None and reaper.can_tell
+        roomy = config.get("processes", ROOMY) >= ROOMY
+        self.two = roomy and config.get("uid") is not None and reaper.can_tell
 
     def fork(self):
         made = spawn.fork(self.config, child.main)

@@ -19,12 +19,37 @@ def prctl(option, value):
         raise OSError(error, "prctl(%d) failed" % option)
 
 
+# Whose wishes to be told of forks may be ignored where there is one thread: they renew locks, and `fork` seeds `random`.
+_HARMLESS = frozenset(("concurrent", "logging", "random", "threading"))
+
+
+class Watched:
+    """While it is entered, somebody who asks to be told of forks is noticed."""
+
+    def __init__(self):
+        self.anybody = False
+
+    def __enter__(self):
+        self.register = getattr(os, "register_at_fork", None)
+        if self.register is not None:
+            os.register_at_fork = self.registering
+
+    def __exit__(self, *_):
+        if self.register is not None:
+            os.register_at_fork = self.register
+
+    def registering(self, **wishes):
+        who = sys._getframe(1).f_globals.get("__name__") or ""
+        self.anybody = self.anybody or who.split(".")[0] not in _HARMLESS
+        return self.register(**wishes)
+
+
 def _plain_fork():
     """fork(2) by itself, where it can be had and will do: None otherwise.
 
-    os.fork also renews locks, so that forks of a program with threads survive, and calls whoever asked to be called: as
-    much work as the fork itself, and all of it for nothing in a process that is one thread. PyDLL keeps the interpreter's
-    lock, which the child then has, as its only thread.
+    os.fork also renews locks, so that forks of a program with threads survive: as much work as the fork itself, and all of
+    it for nothing in a process that is one thread. PyDLL keeps the interpreter's lock, which the child then has, as its
+    only thread.
     """
     free_threads = not getattr(sys, "_is_gil_enabled", lambda: True)()
     if sys.implementation.name != "cpython" or free_threads or len(os.listdir("/proc/self/task")) != 1:
@@ -37,9 +62,11 @@ _seed = random.seed
 _main = threading.main_thread()
 
 
-def settle():
-    """Chooses how to fork, once everything is imported: no thread begins after that."""
+def settle(watched):
+    """Chooses how to fork, once everything is imported: no thread begins after that, and nobody asks to be told."""
     global _fork
+    if watched.anybody:
+        return
     try:
         _fork = _plain_fork()
     except (OSError, AttributeError):

@@ -147,12 +147,14 @@ impl Running {
             let until = self.until.min(self.word);
             let (outcome, why) = match tokio::time::timeout_at(until, held.connection.frame()).await {
                 Err(_) if self.asked || self.until <= Instant::now() => (Outcome::TimedOut, Lost::Silent),
-                Err(_) => match held.connection.ping(run).await {
-                    Ok(()) => {
+                Err(_) => match tokio::time::timeout(PROMPT, held.connection.ping(run)).await {
+                    Ok(Ok(())) => {
                         (self.asked, self.word) = (true, Instant::now() + PROMPT);
                         continue;
                     }
-                    Err(lost) => (Outcome::StreamBroken, lost),
+                    Ok(Err(lost)) => (Outcome::StreamBroken, lost),
+                    // It does not even read: a job larger than what the socket holds lies there still.
+                    Err(_) => (Outcome::TimedOut, Lost::Silent),
                 },
                 Ok(Err(lost @ Lost::Nonsense(_))) => (Outcome::ServerError, lost),
                 Ok(Err(lost)) => (Outcome::StreamBroken, lost),

@@ -29,11 +29,23 @@ pub(crate) struct Session {
     pub id: String,
     pub caller: String,
     pub profile: Arc<Profile>,
-    /// Nobody using it for so long, it is closed.
-    pub idle: Duration,
+    idle: Duration,
     /// The box between two runs. Locked for the length of a run; `None` once the session is over.
     held: Arc<tokio::sync::Mutex<Option<Held>>>,
     used: Mutex<Instant>,
+}
+
+/// A session as it was when somebody looked.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub id: String,
+    pub profile: Arc<Profile>,
+    /// A run is at work in it, or it is being opened.
+    pub busy: bool,
+    /// How long nobody has used it.
+    pub idle: Duration,
+    /// Nobody using it for so long, it is closed.
+    pub idle_timeout: Duration,
 }
 
 /// A place for a session that is being opened; given back on drop, unless it was filled.
@@ -81,12 +93,13 @@ impl Sessions {
     }
 
     /// The sessions of one caller, the one used last first.
-    pub(crate) fn of(&self, caller: &str) -> Vec<Arc<Session>> {
-        let own = self.open();
-        let own = own.values().filter(|session| session.caller == caller);
-        let mut own: Vec<_> = own.cloned().collect();
-        own.sort_by_key(|session| session.idle_for());
-        own
+    pub(crate) fn of(&self, caller: &str) -> Vec<Seen> {
+        // Kept until all are seen: a turn is taken under it, so that nobody finds a session busy for being looked at.
+        let open = self.open();
+        let own = open.values().filter(|session| session.caller == caller);
+        let mut seen: Vec<_> = own.map(|session| session.seen()).collect();
+        seen.sort_by_key(|seen| seen.idle);
+        seen
     }
 
     /// Takes a place for one more, before its box is leased.
@@ -189,14 +202,15 @@ impl Sessions {
 }
 
 impl Session {
-    /// How long nobody has used it.
-    pub(crate) fn idle_for(&self) -> Duration {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
-    }
-
-    /// Whether a run is at work in it, or it is being opened.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.held.try_lock().map_or(true, |held| held.is_none())
+    fn seen(&self) -> Seen {
+        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        Seen {
+            id: self.id.clone(),
+            profile: self.profile.clone(),
+            busy: self.held.try_lock().map_or(true, |held| held.is_none()),
+            idle: used.elapsed(),
+            idle_timeout: self.idle,
+        }
     }
 }
 

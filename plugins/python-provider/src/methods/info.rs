@@ -42,7 +42,7 @@ pub(super) async fn run(shared: &Arc<Shared>, context: &Context, params: &[u8]) 
             "open": shared.sessions.count(),
             "max": shared.sessions.settings().max,
             "per_caller": shared.sessions.settings().per_caller,
-            "idle_timeout": shared.sessions.settings().idle_timeout,
+            "idle_timeout": shared.sessions.settings().idle_timeout.0.as_secs_f64(),
         },
     });
     if params.packages {

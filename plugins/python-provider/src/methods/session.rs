@@ -92,17 +92,17 @@ pub(super) async fn close(shared: &Arc<Shared>, context: &Context, params: Param
 /// The caller's own: whoever has lost the answer of `open` finds its session here.
 pub(super) fn list(shared: &Arc<Shared>, context: &Context) -> Reply {
     let settings = shared.sessions.settings();
-    let sessions = shared.sessions.of(&context.principal);
-    let sessions: Vec<_> = sessions
+    let seen = shared.sessions.of(&context.principal);
+    let sessions: Vec<_> = seen
         .iter()
         .map(|session| {
             json!({
                 "session": session.id,
                 "level": session.profile.level,
                 "profile": session.profile.name,
-                "busy": session.is_busy(),
-                "idle": session.idle_for().as_secs_f64(),
-                "idle_timeout": session.idle.as_secs_f64(),
+                "busy": session.busy,
+                "idle": session.idle.as_secs_f64(),
+                "idle_timeout": session.idle_timeout.as_secs_f64(),
             })
         })
         .collect();

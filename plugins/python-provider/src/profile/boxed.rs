@@ -100,6 +100,7 @@ impl Profile {
             "environment": self.environment(),
             "preimport": self.preimport(),
             "open_files": table.open_files,
+            "processes": table.processes,
             "file_bytes": table.file,
             "lifetime": table.lifetime.0.as_secs_f64(),
         })

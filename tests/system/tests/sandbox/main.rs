@@ -33,3 +33,4 @@ mod state;
 mod survey;
 mod time;
 mod together;
+mod waiting;
