@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use plugin_api::{ByteStream, Error, ErrorCode, Fault, Retry};
+use tokio::time::Instant;
 
 use super::caller::Caller;
 use crate::patience::within;
@@ -41,6 +42,10 @@ pub(super) fn ended_in_time(caller: &Caller, stream: ByteStream) -> ByteStream {
     };
     let next = move |stream: Option<ByteStream>| async move {
         let mut stream = stream?;
+        // One that always has a piece ready never comes to wait, and so to be late.
+        if Instant::now() >= deadline + LAST_WORD {
+            return Some((Err(too_late()), None));
+        }
         let piece: Option<Result<Bytes, Error>> = within(pin!(stream.next()), || deadline + LAST_WORD)
             .await
             .unwrap_or_else(|| Some(Err(too_late())));
@@ -64,8 +69,6 @@ fn too_late() -> Error {
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;
-
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -121,5 +124,21 @@ mod tests {
             .await;
         let last = heard.last().unwrap().as_ref().unwrap_err();
         assert_eq!((heard.len(), last.code, took(begun)), (4, ErrorCode::TIMEOUT, 7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_always_has_more_ends_as_well() {
+        let floods = stream::repeat(Ok(Bytes::from_static(b"flood"))).boxed();
+        let mut stream = ended_in_time(&caller(Some(PATIENCE)), floods);
+        for _ in 0..3 {
+            assert!(stream.next().await.unwrap().is_ok());
+            tokio::time::advance(Duration::from_secs(2)).await;
+        }
+        // The deadline has passed; what follows may be the last word.
+        assert!(stream.next().await.unwrap().is_ok());
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let last = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(last.code, ErrorCode::TIMEOUT);
+        assert!(stream.next().await.is_none());
     }
 }

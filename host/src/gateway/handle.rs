@@ -160,6 +160,7 @@ impl<B: Backend> Exchange<'_, B> {
             }
         }
     }
+
     /// A share of the budget for an answer that is in memory already.
     fn share_for(&self, bytes: usize) -> Result<Option<Share>, Error> {
         if bytes <= body::SMALL {

@@ -1,13 +1,13 @@
 //! Answers held in memory until their clients have read them: bounded for one batch, and for all together.
 //!
 //! A result is counted from when it is handed over until it is written to the socket. What there is no room for is
-//! answered with a failure in its place.
+//! answered with a failure in its place: one that nobody repeats by itself, because the work was done. Doing it again
+//! would cost the same again, and have its effects twice, just when memory is short.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use plugin_api::{Error, ErrorCode, Fault, Retry};
+use plugin_api::{Error, ErrorCode, Fault};
 
 use super::body::SMALL;
 use super::budget::Budget;
@@ -40,7 +40,7 @@ impl Holding {
     /// The bytes, which count until they are written.
     ///
     /// # Errors
-    /// `TOO_LARGE` where they do not fit into the batch, `RESOURCE_EXHAUSTED` where they do not fit into the host.
+    /// `TOO_LARGE` where they do not fit into the batch, or into the host: then the fault is the host's.
     pub(super) fn hold(&self, bytes: Bytes) -> Result<Bytes, Error> {
         let Some(batch) = &self.batch else {
             return match bytes.len() <= SMALL {
@@ -54,15 +54,14 @@ impl Holding {
     }
 }
 
-/// There is no room for an answer in the host.
+/// There is no room for an answer in the host. Not `RESOURCE_EXHAUSTED`, which says that nothing was begun.
 pub(super) fn full() -> Error {
     Error::new(
-        ErrorCode::RESOURCE_EXHAUSTED,
+        ErrorCode::TOO_LARGE,
         Fault::Host,
         "there is an answer, but those that clients have not read yet fill the memory set aside for answers",
     )
-    .retry(Retry::After(Duration::from_secs(1)))
-    .hint("the request was carried out; to have its answer, send it again in a moment. The operator can raise `[host.limits] buffered_answer_bytes`")
+    .hint("the request was carried out, and would be once more if it were sent again; ask for less, or for a stream. The operator can raise `[host.limits] buffered_answer_bytes`")
 }
 
 fn beyond_batch(limit: u64) -> Error {
@@ -71,7 +70,6 @@ fn beyond_batch(limit: u64) -> Error {
         Fault::Client,
         format!("there is an answer, but with it those of the batch would be larger than {limit} bytes"),
     )
-    .retry(Retry::Now)
-    .hint("the request was carried out; to have its answer, send it again by itself or in a smaller batch. The operator can raise `[host.limits] batch_answer_bytes`")
+    .hint("the request was carried out, and would be once more if it were sent again; ask for less, in smaller batches, or by itself. The operator can raise `[host.limits] batch_answer_bytes`")
     .detail("limit", limit)
 }

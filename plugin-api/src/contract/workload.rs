@@ -24,6 +24,10 @@ pub const CONTROL_STDIO: &str = "stdio";
 /// hundred.
 pub const LEAST_CPUS: f64 = 0.01;
 
+/// The words in which a hub says that a workload ended for want of memory, somewhere in the reason that it gives
+/// [`Host::lost`](crate::Host::lost). A provider looks for them, because to its user that is no fault of the box.
+pub const OUT_OF_MEMORY: &str = "out of memory";
+
 /// A process in a box: what [`Hub::start`](crate::hub::Hub::start) of a sandboxing hub takes.
 ///
 /// # The control channel

@@ -32,6 +32,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     instances: Vec<(String, ResourceInstance)>,
+    /// Why instances have failed, by id.
+    failed: HashMap<String, String>,
     secrets: HashMap<String, String>,
     calls: HashMap<String, Handler<Value, Value>>,
     opens: HashMap<String, Handler<Value, Vec<Value>>>,
@@ -73,6 +75,11 @@ impl TestHost {
     pub fn with_instance(self, hub: &str, instance: ResourceInstance) -> Self {
         self.state().instances.push((hub.to_owned(), instance));
         self
+    }
+
+    /// An instance has failed for this reason, and is listed as such. Who holds it goes on holding it.
+    pub fn fail_instance(&self, id: &str, reason: &str) {
+        self.state().failed.insert(id.to_owned(), reason.to_owned());
     }
 
     /// The instances of a hub are now these, as after a discovery or a probe.

@@ -244,11 +244,37 @@ impl From<DockerError> for Error {
 }
 
 fn tried_again(rest: Option<Duration>) -> String {
-    let whole = |rest: Duration| Duration::from_secs(rest.as_secs().max(1));
+    // Up, or whoever comes when it was said comes too early.
+    let whole = |rest: Duration| {
+        let more = u64::from(rest.subsec_nanos() > 0);
+        Duration::from_secs(rest.as_secs().saturating_add(more).max(1))
+    };
     rest.map_or_else(String::new, |rest| {
         format!(
             "; it is tried again in {}",
             humantime::format_duration(whole(rest))
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_when_it_was_said_does_not_come_too_early() {
+        for (milliseconds, said) in [
+            (0, "1s"),
+            (1, "1s"),
+            (9_001, "10s"),
+            (9_999, "10s"),
+            (10_000, "10s"),
+            (60_001, "1m 1s"),
+        ] {
+            let text = tried_again(Some(Duration::from_millis(milliseconds)));
+            assert_eq!(text, format!("; it is tried again in {said}"), "{milliseconds}");
+        }
+        assert_eq!(tried_again(None), "");
+        tried_again(Some(Duration::MAX));
+    }
 }

@@ -74,7 +74,8 @@ pub(crate) async fn ensure(
     }
 }
 
-/// Pulls an image because a container needs it: one at a time, and after a failure not again before it has rested.
+/// Pulls an image because a container needs it: one at a time for all who wait meanwhile, and after a failure not again before
+/// it has rested.
 async fn fetch(
     engine: &Arc<Engine>,
     host: &Host,
@@ -82,10 +83,15 @@ async fn fetch(
     name: &str,
 ) -> Result<(), DockerError> {
     let (engine, host, config, name) = (engine.clone(), host.clone(), config.clone(), name.to_owned());
+    let gate = engine.pulls().gate(&name);
+    let before = gate.successes();
     let work = tokio::spawn(async move {
-        let gate = engine.pulls().gate(&name);
-        let mut failure = gate.lock().await;
-        // Whoever held the gate before may have done it.
+        let mut failure = gate.failure.lock().await;
+        // Whoever held the gate before has done it.
+        if gate.successes() != before {
+            return Ok(());
+        }
+        // Or somebody has who does not need the gate.
         if config.pull == Pull::Missing && inspect(&engine, &name).await.is_ok() {
             return Ok(());
         }
@@ -100,6 +106,11 @@ async fn fetch(
                 let next = Failure::new(failure.as_ref(), reason);
                 tell(&engine, &name, &next);
                 Err(resting(&name, failure.insert(next)))
+            }
+            Ok(()) => {
+                gate.succeeded();
+                *failure = None;
+                Ok(())
             }
             other => {
                 *failure = None;

@@ -4,16 +4,15 @@
 //! input ends, and with it process 1), and, where all that failed, a [sweep](sweep) by labels. That a box has ended is
 //! seen by its watch and by the engine's events, whichever comes first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use parking_lot::Mutex;
 use plugin_api::Host;
-use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::Engine;
@@ -29,20 +28,21 @@ pub(crate) mod plan;
 pub(crate) mod seccomp;
 mod start;
 pub(crate) mod sweep;
+#[cfg(test)]
+pub(crate) mod tests;
 pub(crate) mod unfinished;
 pub(crate) mod usage;
 mod verify;
+mod word;
 
 use channel::Line;
 use directory::{Directory, Pinned};
+use word::Word;
 
 pub(crate) use start::Starter;
 
-/// How long after a box was killed one waits for the word that memory had run out.
-const WORD_ON_MEMORY: Duration = Duration::from_millis(300);
-
-/// A box that is killed so soon after memory had run out in it was killed for that.
-const COINCIDENCE: Duration = Duration::from_secs(2);
+/// So many boxes that end are waited with for the word on memory, and so many words on containers that are no boxes are kept.
+const MANY: usize = 256;
 
 /// A box that runs. Dropping it lets go of its standard input, hence ends it.
 #[derive(Debug)]
@@ -52,10 +52,7 @@ pub(crate) struct Sandbox {
     /// The id of the container.
     pub(crate) container: String,
     pub(crate) engine: Arc<Engine>,
-    /// How often memory ran out in it, as events tell.
-    ooms: AtomicU64,
-    /// When it last did.
-    last_oom: Mutex<Option<Instant>>,
+    word: Word,
     account: usage::Account,
     line: Line,
     /// Before the directory, which it leads into.
@@ -67,55 +64,59 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// How often memory ran out in it.
     pub(crate) fn ooms(&self) -> u64 {
-        self.ooms.load(Ordering::Relaxed)
-    }
-
-    fn count_oom(&self) {
-        self.ooms.fetch_add(1, Ordering::Relaxed);
-        *self.last_oom.lock() = Some(Instant::now());
-    }
-
-    /// Whether memory has just run out in it, so that its end is no coincidence.
-    fn is_out_of_memory(&self) -> bool {
-        let last = self.last_oom.lock();
-        last.is_some_and(|last| last.elapsed() < COINCIDENCE)
+        self.word.ooms()
     }
 }
 
-/// The boxes that run, by container. The lock is never held across an await.
+/// The boxes there are. The locks are never held across an await.
 #[derive(Debug)]
 pub(crate) struct Sandboxes {
     host: Host,
-    by_container: Mutex<HashMap<String, Arc<Sandbox>>>,
+    known: Mutex<Known>,
     /// Those that were let go of and could not be removed, by instance: where they are, and their containers.
     unremoved: Mutex<HashMap<String, (Arc<Engine>, String)>>,
-    /// How often memory ran out in containers that are no boxes yet, or none any more.
-    early_ooms: Mutex<HashMap<String, u64>>,
-    /// Rung at each `oom` and `die` of an engine.
-    heard: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Those that run, by container.
+    running: HashMap<String, Arc<Sandbox>>,
+    /// Those that were killed and are not told of yet, by container.
+    ending: HashMap<String, Arc<Sandbox>>,
+    /// When memory ran out in containers that are no boxes yet, the oldest first.
+    early: VecDeque<(String, Instant)>,
 }
 
 impl Sandboxes {
     pub(crate) fn new(host: Host) -> Self {
         Self {
             host,
-            by_container: Mutex::default(),
+            known: Mutex::default(),
             unremoved: Mutex::default(),
-            early_ooms: Mutex::default(),
-            heard: watch::channel(()).0,
         }
     }
 
     fn add(&self, sandbox: Arc<Sandbox>) {
-        self.by_container
-            .lock()
-            .insert(sandbox.container.clone(), sandbox);
+        let mut known = self.known.lock();
+        known.early.retain(|(container, at)| {
+            let is_its = *container == sandbox.container;
+            if is_its {
+                sandbox.word.out_of_memory(*at);
+            }
+            !is_its
+        });
+        known.running.insert(sandbox.container.clone(), sandbox);
+    }
+
+    fn take_out(&self, container: &str) -> Option<Arc<Sandbox>> {
+        self.known.lock().running.remove(container)
     }
 
     /// The box behind an instance.
     pub(crate) fn of(&self, instance: &str) -> Option<Arc<Sandbox>> {
-        let boxes = self.by_container.lock();
-        boxes
+        let known = self.known.lock();
+        known
+            .running
             .values()
             .find(|sandbox| sandbox.instance == instance)
             .cloned()
@@ -123,8 +124,9 @@ impl Sandboxes {
 
     /// Those on an engine.
     pub(crate) fn on(&self, engine: &str) -> Vec<Arc<Sandbox>> {
-        let boxes = self.by_container.lock();
-        boxes
+        let known = self.known.lock();
+        known
+            .running
             .values()
             .filter(|sandbox| sandbox.engine.instance() == engine)
             .cloned()
@@ -133,55 +135,73 @@ impl Sandboxes {
 
     /// Whether a container is one of them.
     pub(crate) fn has(&self, container: &str) -> bool {
-        self.by_container.lock().contains_key(container)
+        self.known.lock().running.contains_key(container)
     }
 
     /// Memory ran out in a container: the engine killed something in it, not necessarily process 1.
     pub(crate) fn out_of_memory(&self, container: &str) {
-        match self.by_container.lock().get(container) {
-            Some(sandbox) => {
-                sandbox.count_oom();
-                self.host.publish(
-                    "out_of_memory",
-                    serde_json::json!({ "instance": sandbox.instance, "container": container }),
-                );
+        let now = Instant::now();
+        let sandbox = {
+            let mut known = self.known.lock();
+            let sandbox = known.running.get(container).or(known.ending.get(container));
+            let sandbox = sandbox.cloned();
+            if sandbox.is_none() {
+                known.early.push_back((container.to_owned(), now));
+                let over = known.early.len().saturating_sub(MANY);
+                known.early.drain(..over);
             }
-            None => *self.early_ooms.lock().entry(container.to_owned()).or_default() += 1,
-        }
-        self.heard.send_replace(());
+            sandbox
+        };
+        let Some(sandbox) = sandbox else { return };
+        sandbox.word.out_of_memory(now);
+        self.host.publish(
+            "out_of_memory",
+            serde_json::json!({ "instance": sandbox.instance, "container": container }),
+        );
     }
 
     /// A container has ended. Whoever holds it is told; everything of it on this machine goes.
     pub(crate) fn ended(&self, container: &str, reason: &str) {
-        let ended = self.by_container.lock().remove(container);
-        self.early_ooms.lock().remove(container);
-        if let Some(sandbox) = ended {
+        if let Some(sandbox) = self.take_out(container) {
             self.tell(&sandbox, reason);
         }
     }
 
-    /// A container was killed, nobody knows by whom. Where that was the kernel for want of memory, the word on it comes on
-    /// another way, and may come a little later.
-    pub(crate) async fn killed(&self, container: &str, reason: &str) {
-        // Taken out first: that it is then removed is no news, and no reason.
-        let Some(sandbox) = self.by_container.lock().remove(container) else {
-            return;
-        };
-        let mut heard = self.heard.subscribe();
-        let word = async {
-            while !sandbox.is_out_of_memory()
-                && !self.early_ooms.lock().contains_key(container)
-                && heard.changed().await.is_ok()
-            {}
-        };
-        let _ = tokio::time::timeout(WORD_ON_MEMORY, word).await;
-        let late = self.early_ooms.lock().remove(container).is_some();
-        if late || sandbox.is_out_of_memory() {
-            // In the words of every hub that starts boxes, and first.
-            self.tell(&sandbox, &format!("out of memory; {reason}"));
-        } else {
-            self.tell(&sandbox, reason);
+    /// An engine has a container no more. Of one that has ended before that is no news, and no reason.
+    pub(crate) fn removed(&self, container: &str) {
+        let ending = self.known.lock().ending.get(container).cloned();
+        match ending {
+            Some(sandbox) => sandbox.word.removed(),
+            None => self.ended(container, "somebody removed it"),
         }
+    }
+
+    /// A container was killed, nobody knows by whom. Where that was the kernel for want of memory, the word on it comes on
+    /// another way, and may come a little later: so whoever holds it is told by the task that this returns, which nobody
+    /// needs to wait for. `None` where there is nobody to tell.
+    pub(crate) fn killed(self: &Arc<Self>, container: &str, reason: &str) -> Option<JoinHandle<()>> {
+        let sandbox = {
+            let mut known = self.known.lock();
+            let sandbox = known.running.remove(container)?;
+            if known.ending.len() < MANY {
+                known.ending.insert(container.to_owned(), sandbox.clone());
+            } else {
+                // Nothing more will reach it.
+                sandbox.word.removed();
+            }
+            sandbox
+        };
+        let (boxes, reason) = (self.clone(), reason.to_owned());
+        Some(tokio::spawn(async move {
+            let is_memory = sandbox.word.is_memory().await;
+            boxes.known.lock().ending.remove(&sandbox.container);
+            if is_memory {
+                // In the words of every hub that starts boxes, and first.
+                boxes.tell(&sandbox, &format!("out of memory; {reason}"));
+            } else {
+                boxes.tell(&sandbox, &reason);
+            }
+        }))
     }
 
     fn tell(&self, sandbox: &Sandbox, reason: &str) {
@@ -197,8 +217,8 @@ impl Sandboxes {
     /// a box is ended, and that is told.
     pub(crate) fn paused(&self, container: &str) {
         let engine = {
-            let boxes = self.by_container.lock();
-            boxes.get(container).map(|sandbox| sandbox.engine.clone())
+            let known = self.known.lock();
+            known.running.get(container).map(|sandbox| sandbox.engine.clone())
         };
         let Some(engine) = engine else { return };
         self.ended(container, "somebody paused it");
@@ -222,7 +242,7 @@ impl Sandboxes {
             // It ended by itself, which is what was wanted.
             return Ok(());
         };
-        self.by_container.lock().remove(&container);
+        self.take_out(&container);
         let (boxes, instance) = (self.clone(), instance.to_owned());
         let removal = tokio::spawn(async move {
             let removed = remove(&engine, &container).await;

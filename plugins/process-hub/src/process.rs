@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use confine::{Confinement, End, Event};
 use parking_lot::Mutex;
 use plugin_api::contract::probe::Load;
+use plugin_api::contract::workload::OUT_OF_MEMORY;
 use plugin_api::output::Tail;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -299,8 +300,8 @@ async fn give_up(ending: &Notify) {
 /// How it ended, in words; the kernel's own word on memory says more than the signal.
 fn reason(end: &End, out_of_memory: u64) -> String {
     match end {
-        End::Killed(9) if out_of_memory > 0 => "out of memory".to_owned(),
-        End::Memory => "out of memory".to_owned(),
+        End::Killed(9) if out_of_memory > 0 => OUT_OF_MEMORY.to_owned(),
+        End::Memory => OUT_OF_MEMORY.to_owned(),
         end => end.to_string(),
     }
 }

@@ -53,8 +53,8 @@ def main(config):
     tables = wipe.ipc_tables() if config.get("ipc") else {}
     path = os.environ.pop("GLEITZEIT_CONTROL", "stdio")
     child.prepare(config)
-    spawn.common(config)
     system.settle(watched)
+    spawn.common(config)
     loop = Loop()
     rung = bell(loop)
     boss = supervisor.Supervisor(config, loop, before, tables, json.dumps(hello).encode())

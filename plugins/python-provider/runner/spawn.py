@@ -10,7 +10,9 @@ from . import frames, system
 
 # The functions of the module signal make members of an enumeration of what they take and give, at ten times the cost.
 _set_handler, _set_wakeup = _signal.signal, _signal.set_wakeup_fd
-_SIGNALS = (int(_signal.SIGCHLD), int(_signal.SIGTERM))
+_SIGNALS = [int(_signal.SIGCHLD), int(_signal.SIGTERM)]
+# Those that the interpreter ignores by itself, as it does everywhere.
+_PYTHONS = (int(_signal.SIGPIPE), int(_signal.SIGXFSZ))
 _DEFAULT = int(_signal.SIG_DFL)
 _KILL = int(_signal.SIGKILL)
 
@@ -70,7 +72,15 @@ def fork(config, work):
 
 
 def common(config):
-    """What holds for the supervisor as for its forks is set once, before the first of them."""
+    """What holds for the supervisor as for its forks is set once, before the first of them. Called before the supervisor
+    has handlers of its own: what is ignored now, whoever started the host has ignored (`nohup`), and code shall not."""
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+    for number in range(1, _signal.NSIG):
+        try:
+            if number not in _PYTHONS and _signal.getsignal(number) == _signal.SIG_IGN:
+                _SIGNALS.append(number)
+        except ValueError:
+            pass  # the C library keeps it for itself
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if config.get("uid") is not None:
@@ -106,10 +116,10 @@ def detach(config, stdin, stdout, stderr, job, report):
 
 def give_away(config, private=False):
     """Gives away every right that the supervisor has and the code shall not. A private process stays closed to others of
-    its own user."""
+    its own user: they may signal only who is that user by the real or the saved identity, and it is by neither."""
     if config.get("uid") is not None:
         os.setresgid(config["gid"], config["gid"], config["gid"])
-        os.setresuid(config["uid"], config["uid"], config["uid"])
+        os.setresuid(-1 if private else config["uid"], config["uid"], -1 if private else config["uid"])
     elif os.getppid() != 1:
         # Not in a box of its own: it shall not outlive the supervisor.
         system.prctl(system.PDEATHSIG, _KILL)

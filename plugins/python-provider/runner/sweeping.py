@@ -8,7 +8,8 @@ import time
 from . import frames, spawn, sweep
 from .loop import READ
 
-# Collecting has its own time, told in the plan; emptying may take so long after it.
+# Collecting has its own time, told in the plan, and may end so much later; emptying may take so long after it.
+LATE = 1.0
 WIPE_SECONDS = 10.0
 
 
@@ -18,7 +19,8 @@ class Sweeping:
         self.truncated = False
         self.why = None
         collect = plan.get("collect")
-        self.until = time.monotonic() + (collect["seconds"] if collect else 0) + WIPE_SECONDS
+        self.until = time.monotonic() + (collect["seconds"] if collect else 0)
+        self.until += WIPE_SECONDS if plan["wipe"] else LATE
         most = collect["bytes"] + 65538 if collect else 0
         self.decoder = frames.Decoder({frames.MADE: most, frames.DONE: 64}.get)
         self.files, self.bytes = (collect["files"], collect["bytes"]) if collect else (0, 0)
@@ -57,8 +59,9 @@ class Sweeping:
             pass
         if self.child.report is not None:
             self.loop.forget(self.child.report)
-        if self.child.status != 0 and self.why is None:
-            self.why = self.last_words()
+        if self.child.status != 0:
+            self.truncated = True
+            self.why = self.why or self.last_words()
         self.child.close()
         self.decoder = None
         return self.child.status == 0 and self.why is None

@@ -131,5 +131,16 @@ def ipc_left(tables):
 
 
 def wipe_ipc():
-    for table, identifier in ipc_left(ipc_tables()):
-        system.remove_ipc(table, identifier)
+    """Removes them all. A list is read a page at a time, so it is asked for again until it is empty, or stays as it is."""
+    tables, before = ipc_tables(), None
+    try:
+        while True:
+            left = ipc_left(tables)
+            if not left or left == before:
+                return
+            for table, identifier in left:
+                system.remove_ipc(table, identifier)
+            before = left
+    finally:
+        for descriptor in tables.values():
+            os.close(descriptor)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plugin_api::contract::error::Retry;
 use plugin_api::contract::outcome::Outcome;
+use plugin_api::contract::workload::OUT_OF_MEMORY;
 use plugin_api::host::Lease;
 use plugin_api::{Context, Error, ErrorCode, Fault};
 use tokio::time::Instant;
@@ -22,6 +23,9 @@ const MARGIN: Duration = Duration::from_secs(20);
 const PROMPT: Duration = Duration::from_secs(4);
 /// How long a run that nobody wants any more may take to end cleanly.
 const PARTING: Duration = Duration::from_secs(2);
+/// How long the hub may take to hear why a box has ended, and how often it is asked.
+const HEARSAY: Duration = Duration::from_millis(1500);
+const LOOK: Duration = Duration::from_millis(20);
 /// So many boxes are tried that turn out to be dead before anything was sent to them.
 const ATTEMPTS: usize = 3;
 
@@ -170,11 +174,33 @@ impl Running {
                     }
                 }
             };
+            let fate = match outcome {
+                Outcome::StreamBroken => self.fate().await,
+                _ => None,
+            };
             if let Some(held) = self.held.take() {
                 held.lease.finish(outcome);
             }
-            return Said::End(lost(&why.to_string()));
+            return Said::End(fate.map_or_else(|| lost(&why.to_string()), |fate| ended(&fate)));
         }
+    }
+
+    /// What the hub says of the end of the box, which it may hear of a little later than this connection. Asked for while
+    /// the box is held, because nobody remembers it afterwards.
+    async fn fate(&self) -> Option<String> {
+        let id = self.held.as_ref()?.lease.instance().id.clone();
+        let context = Context::background("python-fate");
+        let asking = async {
+            loop {
+                let views = self.shared.host.instances(&context).await.ok()?;
+                let view = views.into_iter().find(|view| view.instance.id == id)?;
+                if view.state == "failed" {
+                    return view.reason;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(HEARSAY, asking).await.ok()?
     }
 
     fn understand(&mut self, frame: Frame, run: u32) -> Result<Said, Bad> {
@@ -282,6 +308,18 @@ fn give_back(shared: &Shared, held: Held, end: &End) {
             "a box that is not clean is thrown away"
         );
         held.lease.finish(Outcome::ServerError);
+    }
+}
+
+/// The end of a run whose box has ended, for the reason that its hub gave.
+fn ended(fate: &str) -> End {
+    if !fate.contains(OUT_OF_MEMORY) {
+        return lost(fate);
+    }
+    End {
+        outcome: "oom".into(),
+        error: Some("the memory was used up, and the box with it".into()),
+        ..End::default()
     }
 }
 

@@ -19,30 +19,40 @@ pub enum Image {
     Plain,
     /// And with numpy and matplotlib.
     Science,
+    /// The Debian after it, whose Python is that of the official images of today.
+    Later,
 }
 
 impl Image {
     /// All of them.
-    pub const ALL: [Image; 2] = [Image::Plain, Image::Science];
+    pub const ALL: [Image; 3] = [Image::Plain, Image::Science, Image::Later];
 
     /// Its name in the engine.
     pub fn name(self) -> &'static str {
         match self {
             Image::Plain => "gleitzeit-test/plain",
             Image::Science => "gleitzeit-test/science",
+            Image::Later => "gleitzeit-test/later",
         }
     }
 
     fn packages(self) -> &'static str {
         match self {
-            Image::Plain => "python3",
+            Image::Plain | Image::Later => "python3",
             Image::Science => "python3,python3-numpy,python3-matplotlib",
+        }
+    }
+
+    fn release(self) -> &'static str {
+        match self {
+            Image::Plain | Image::Science => "bookworm",
+            Image::Later => "trixie",
         }
     }
 
     /// Changes whenever the image has to be made anew.
     fn recipe(self) -> String {
-        let digest = Sha256::digest(format!("1 minbase bookworm {}", self.packages()));
+        let digest = Sha256::digest(format!("1 minbase {} {}", self.release(), self.packages()));
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -80,7 +90,7 @@ impl Image {
         fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display()))?;
         let log = File::create(place.join("log"))?;
         let status = Command::new("debootstrap")
-            .args(["--variant=minbase", "--include", self.packages(), "bookworm"])
+            .args(["--variant=minbase", "--include", self.packages(), self.release()])
             .arg(&root)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

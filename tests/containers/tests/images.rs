@@ -5,7 +5,11 @@ use containers::Image;
 
 #[test]
 fn each_image_runs_python_with_what_it_is_to_hold() {
-    for (image, import) in [(Image::Plain, "json, ctypes"), (Image::Science, "numpy")] {
+    for (image, import) in [
+        (Image::Plain, "json, ctypes"),
+        (Image::Science, "numpy"),
+        (Image::Later, "json, ctypes"),
+    ] {
         let Some(engine) = containers::require(image) else {
             return;
         };

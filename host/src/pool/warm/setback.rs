@@ -81,13 +81,23 @@ impl Setback {
         self.error.fault == Fault::Client
     }
 
-    /// Whether the next try may do better, so that a request waits for it. The hub says so of its own failures: an
-    /// engine that is away may come back, an image that is missing does not come by waiting. Nor does what began and died:
-    /// the next would as well. And where the hub found no engine it has looked at all of them, and knows that none is worth
-    /// waiting for.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Whether a try until then may do better, so that a request waits for it. The hub says so of its own failures: an
+    /// engine that is away may come back, an image that is not to be fetched does not come by waiting, and what the hub
+    /// itself gives a rest is not mended before that is over. Nor does what began and died: the next would as well. And
+    /// where the hub found no engine it has looked at all of them, and knows that none is worth waiting for.
+    pub(super) fn may_pass(&self, until: Tick) -> bool {
         let hopeless = matches!(self.error.code, ErrorCode::NOT_AVAILABLE | ErrorCode::UNHEALTHY);
-        self.error.fault != Fault::Client && self.error.retry != Retry::Never && !hopeless
+        let in_time = match self.error.retry {
+            Retry::Never => false,
+            Retry::Now => self.until <= until,
+            Retry::After(rest) => self.until.max(self.at.after(rest)) <= until,
+        };
+        self.error.fault != Fault::Client && in_time && !hopeless
+    }
+
+    /// Whether the last failure was within this time. One from before has nothing to do with what happened in it.
+    pub(super) fn is_of_the_last(&self, time: Duration, now: Tick) -> bool {
+        now.since(self.at) <= time
     }
 
     /// What a request is told that has waited in vain.
@@ -101,14 +111,19 @@ impl Setback {
         error
     }
 
-    /// What a request is told.
+    /// What a request is told. It comes back when this is tried again, and not before the hub has said that it may help.
     pub(super) fn error(&self, now: Tick) -> Error {
-        let left = self.until.since(now);
         let error = self.error.clone();
-        if self.is_final() || left.is_zero() {
+        if self.is_final() {
             return error;
         }
-        error.retry(Retry::After(left))
+        let rest = error.retry_after().map(|rest| self.at.after(rest).since(now));
+        let left = self.until.since(now).max(rest.unwrap_or_default());
+        match (left.is_zero(), rest) {
+            (false, _) => error.retry(Retry::After(left)),
+            (true, Some(_)) => error.retry(Retry::Now),
+            (true, None) => error,
+        }
     }
 }
 
@@ -122,6 +137,17 @@ mod tests {
     use super::Setback;
 
     const NOW: Tick = Tick::from_nanos(100_000_000_000);
+
+    fn in_secs(secs: u64) -> Tick {
+        NOW.after(Duration::from_secs(secs))
+    }
+
+    /// The hub gives it a rest of its own.
+    fn rests(secs: u64) -> Setback {
+        let retry = Retry::After(Duration::from_secs(secs));
+        let error = Error::instance(ErrorCode::UPSTREAM_ERROR, "it is tried again later").retry(retry);
+        Setback::new(None, error, NOW, NOW)
+    }
 
     #[test]
     fn it_lasts_twice_as_long_each_time_up_to_what_a_request_waits_for() {
@@ -148,13 +174,32 @@ mod tests {
         let away = Error::instance(ErrorCode::CONNECTION_FAILED, "no engine");
         let unset = Error::new(ErrorCode::CONFIGURATION, Fault::Host, "no such image here");
         let wrong = Error::invalid("no image").retry(Retry::Now);
-        let waits = |error: &Error| Setback::new(None, error.clone(), NOW, NOW).may_pass();
+        let waits = |error: &Error| Setback::new(None, error.clone(), NOW, NOW).may_pass(in_secs(60));
         let none = Error::instance(ErrorCode::NOT_AVAILABLE, "the hub has no instances");
         let dies = Error::instance(ErrorCode::UNHEALTHY, "it ended as soon as it ran");
         assert_eq!(
             [&away, &unset, &wrong, &none, &dies].map(waits),
             [true, false, false, false, false]
         );
+    }
+
+    #[test]
+    fn what_the_hub_gives_a_rest_is_waited_for_by_those_who_have_longer() {
+        let setback = rests(300);
+        assert!(!setback.may_pass(in_secs(299)));
+        assert!(setback.may_pass(in_secs(300)));
+        // It is asked again all the same, for it may have been mended by hand.
+        assert_eq!(setback.lasts_until(NOW), Some(in_secs(1)));
+    }
+
+    #[test]
+    fn the_longer_of_both_rests_is_told_and_what_is_left_of_it() {
+        let told = |setback: &Setback, after| setback.error(in_secs(after)).retry;
+        let after = |secs| Retry::After(Duration::from_secs(secs));
+        let setback = rests(300);
+        assert_eq!([0, 100].map(|at| told(&setback, at)), [after(300), after(200)]);
+        assert_eq!(told(&setback, 300), Retry::Now);
+        assert_eq!(told(&rests(0), 0), after(1));
     }
 
     #[test]

@@ -164,19 +164,19 @@ impl Core {
             .any(|(_, principal)| *principal == want.principal)
             && want.uses > 1;
         let setback = shelf.setback.as_ref()?;
-        let next = setback.lasts_until(now)?;
-        let worth_waiting = setback.may_pass() && next <= until;
-        let hopeless = shelf.starting == 0 && !comes_back && !worth_waiting;
+        setback.lasts_until(now)?;
+        let hopeless = shelf.starting == 0 && !comes_back && !setback.may_pass(until);
         hopeless.then(|| Refusal::NotStarted(Box::new(setback.error(now))))
     }
 
-    /// What is told to a request that has waited until its time was over.
+    /// What is told to a request that has waited until its time was over. A failure from before it came does not answer for
+    /// that: since then it has waited for something else, a seat perhaps.
     pub(in crate::pool) fn waited_in_vain(&self, want: Option<&Want>, waited: Duration) -> Refusal {
         let now = self.clock.now();
         let mut shelves = self.warm.shelves.lock();
         let shelf = want.and_then(|want| shelves.get(&want.specification));
         let setback = shelf.and_then(|shelf| shelf.setback.as_ref());
-        match setback.filter(|setback| !setback.is_lifted()) {
+        match setback.filter(|setback| !setback.is_lifted() && setback.is_of_the_last(waited, now)) {
             Some(setback) => Refusal::NotStarted(Box::new(setback.error_after(waited, now))),
             None => Refusal::QueueTimeout { waited },
         }

@@ -173,15 +173,20 @@ impl Services for TestHost {
     }
 
     fn instances<'a>(&'a self, _context: &'a Context) -> BoxFuture<'a, Result<Vec<InstanceView>, Error>> {
-        let view = |(hub, instance): &(String, ResourceInstance)| InstanceView {
-            hub: hub.clone(),
-            instance: instance.clone(),
-            state: "healthy".to_owned(),
-            routable: true,
-            reason: None,
-            in_flight: 0,
+        let state = self.state();
+        let view = |(hub, instance): &(String, ResourceInstance)| {
+            let failed = state.failed.get(&instance.id);
+            InstanceView {
+                hub: hub.clone(),
+                instance: instance.clone(),
+                state: if failed.is_some() { "failed" } else { "healthy" }.to_owned(),
+                routable: failed.is_none(),
+                reason: failed.cloned(),
+                in_flight: 0,
+            }
         };
-        let views = self.state().instances.iter().map(view).collect();
+        let views = state.instances.iter().map(view).collect();
+        drop(state);
         Box::pin(async move { Ok(views) })
     }
 

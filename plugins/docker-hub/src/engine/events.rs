@@ -120,16 +120,66 @@ async fn hear(
                     .or_else(|| attributes.get("containerExitCode"));
                 let reason = code.map_or_else(|| "of itself".to_owned(), |code| format!("exit code {code}"));
                 if code.is_some_and(|code| code == "137") {
-                    // Not waited for: the word that is waited for comes through here.
-                    let sandboxes = sandboxes.clone();
-                    tokio::spawn(async move { sandboxes.killed(&container, &reason).await });
+                    // Not waited for: the word that it waits for comes through here.
+                    drop(sandboxes.killed(&container, &reason));
                 } else {
                     sandboxes.ended(&container, &reason);
                 }
             }
             Some("pause") => sandboxes.paused(&container),
-            Some("destroy" | "remove") => sandboxes.ended(&container, "somebody removed it"),
+            Some("destroy" | "remove") => sandboxes.removed(&container),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::EventActor;
+
+    use super::*;
+    use crate::sandbox::tests::Idle;
+
+    /// Why the host is told that a box has ended, where an engine says this of it in one breath.
+    async fn told(actions: &[&str]) -> String {
+        let idle = Idle::new();
+        let events = actions.iter().map(|action| {
+            Ok(EventMessage {
+                action: Some((*action).to_owned()),
+                actor: Some(EventActor {
+                    id: Some(Idle::CONTAINER.to_owned()),
+                    attributes: Some([("exitCode".to_owned(), "137".to_owned())].into()),
+                }),
+                ..EventMessage::default()
+            })
+        });
+        let mut events = futures_util::stream::iter(events.collect::<Vec<_>>());
+        assert_eq!(hear(&mut events, &idle.boxes).await, "the engine ended them");
+        idle.lost().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_box_that_was_killed_is_not_said_to_have_been_removed() {
+        for actions in [&["die"][..], &["die", "destroy"]] {
+            let told = told(actions).await;
+            assert!(told.contains("(exit code 137)"), "{actions:?}: {told}");
+        }
+        let told = told(&["destroy"]).await;
+        assert!(told.contains("(somebody removed it)"), "{told}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_word_on_memory_is_heard_before_an_end_and_after_it() {
+        for actions in [
+            ["oom", "die", "destroy"],
+            ["die", "oom", "destroy"],
+            ["die", "destroy", "oom"],
+        ] {
+            let told = told(&actions).await;
+            assert!(
+                told.contains("(out of memory; exit code 137)"),
+                "{actions:?}: {told}"
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -19,8 +20,24 @@ pub(crate) struct Pulls {
     by_image: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
-/// One image: held while it is being pulled, so that nobody else does the same, and what came of it last if that was nothing.
-pub(super) type Gate = tokio::sync::Mutex<Option<Failure>>;
+/// One image.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    /// Held while it is being pulled, so that nobody else does the same; and what came of it last if that was nothing.
+    pub(super) failure: tokio::sync::Mutex<Option<Failure>>,
+    /// How many pulls have ended well: whoever finds more than before has waited for one.
+    successes: AtomicU64,
+}
+
+impl Gate {
+    pub(super) fn successes(&self) -> u64 {
+        self.successes.load(Ordering::Acquire)
+    }
+
+    pub(super) fn succeeded(&self) {
+        self.successes.fetch_add(1, Ordering::Release);
+    }
+}
 
 /// A pull that came to nothing.
 #[derive(Debug, Clone)]
@@ -35,7 +52,7 @@ impl Pulls {
     pub(super) fn gate(&self, image: &str) -> Arc<Gate> {
         let mut images = self.by_image.lock();
         if images.len() >= MANY {
-            images.retain(|_, gate| gate.try_lock().map_or(true, |failure| failure.is_some()));
+            images.retain(|_, gate| gate.failure.try_lock().map_or(true, |failure| failure.is_some()));
         }
         images.entry(image.to_owned()).or_default().clone()
     }
@@ -95,11 +112,11 @@ mod tests {
     #[tokio::test]
     async fn what_rests_is_not_forgotten_for_want_of_room() {
         let pulls = Pulls::default();
-        *pulls.gate("resting").lock().await = Some(Failure::new(None, String::new()));
+        *pulls.gate("resting").failure.lock().await = Some(Failure::new(None, String::new()));
         for number in 0..10 * MANY {
             pulls.gate(&number.to_string());
         }
-        assert!(pulls.gate("resting").lock().await.is_some());
+        assert!(pulls.gate("resting").failure.lock().await.is_some());
         assert!(pulls.by_image.lock().len() <= MANY + 1);
     }
 }

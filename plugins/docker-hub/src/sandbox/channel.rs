@@ -32,6 +32,9 @@ type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, ClientError>> + Send>>
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
 
 /// The last of what a box wrote.
+///
+/// Not the tail of [`plugin_api::output`]: that one reads a pipe to itself, and here the same stream carries the channel; and it
+/// keeps whole lines, of which code that nobody trusts would make the longest, in every box there is.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     bytes: Mutex<Vec<u8>>,
@@ -115,6 +118,12 @@ impl Line {
             ready,
             _task: AbortOnDropHandle::new(task),
         }
+    }
+
+    /// One that nothing runs along with.
+    #[cfg(test)]
+    pub(crate) fn idle() -> Self {
+        Self::run(|_, _| std::future::pending())
     }
 
     /// The last of its output.

@@ -77,12 +77,30 @@ impl Directories {
             let owner = name
                 .to_str()
                 .and_then(|name| name.strip_prefix(OWN))
-                .and_then(Owner::tagged);
-            if owner.is_some_and(|(owner, _)| owner.life() == Life::Dead) {
+                .and_then(owner);
+            if owner.is_some_and(|owner| owner.life() == Life::Dead) {
                 remove(&entry.path());
             }
         }
     }
+}
+
+/// Whose a directory is that is called so behind [`OWN`]: also one of the versions before, whose names were made of
+/// a process and its beginning, and which took every process for one of its own namespace.
+fn owner(name: &str) -> Option<Owner> {
+    if let Some((owner, _)) = Owner::tagged(name) {
+        return Some(owner);
+    }
+    let (process, began) = name.split_once('-')?;
+    let this = Owner::this().fields();
+    Owner::from_fields(|field| match field {
+        "process" => Some(process),
+        "began" => Some(began),
+        _ => {
+            let part = this.iter().find(|(name, _)| *name == field);
+            part.map(|(_, value)| value.as_str())
+        }
+    })
 }
 
 impl Drop for Directories {
@@ -190,5 +208,39 @@ impl Pinned {
     /// A path that leads to this very socket for as long as this lives, for all processes of this user.
     pub(crate) fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}/fd/{}", self.process, self.socket.as_raw_fd()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_dead_hosts_left_is_swept_by_its_name_of_today_and_of_before() {
+        let base = tempfile::tempdir().unwrap();
+        let this = Owner::this();
+        let fields = this.fields();
+        let field = |name| &fields.iter().find(|(field, _)| *field == name).unwrap().1;
+        let tag = this.to_string();
+        let (namespace, _) = tag.split_once('.').unwrap();
+        // No process has so high a number.
+        let dead = [format!("host-{namespace}.4194305.1"), "host-4194305-1".to_owned()];
+        let kept = [
+            format!("host-{tag}"),
+            format!("host-{}-{}", field("process"), field("began")),
+            "host-1".to_owned(),
+            "host-x-1".to_owned(),
+            "another".to_owned(),
+        ];
+        for name in dead.iter().chain(&kept) {
+            std::fs::create_dir_all(base.path().join(name).join("box")).unwrap();
+        }
+        Directories::new(Some(base.path().to_owned()), this.clone()).sweep();
+        for name in &dead {
+            assert!(!base.path().join(name).exists(), "{name}");
+        }
+        for name in &kept {
+            assert!(base.path().join(name).exists(), "{name}");
+        }
     }
 }

@@ -84,8 +84,7 @@ impl Starter {
             instance: short.clone(),
             container: container.clone(),
             engine: engine.clone(),
-            ooms: Default::default(),
-            last_oom: Default::default(),
+            word: Default::default(),
             account: Default::default(),
             line,
             _socket: socket,
@@ -127,7 +126,9 @@ impl Starter {
             };
             // First told, so that it is this reason which is told and not that of the removal.
             if reason.starts_with(KILLED) {
-                sandboxes.killed(&container, &reason).await;
+                if let Some(told) = sandboxes.killed(&container, &reason) {
+                    let _ = told.await;
+                }
             } else {
                 sandboxes.ended(&container, &reason);
             }

@@ -14,6 +14,8 @@ pub(crate) const CREATED: &str = "gleitzeit.created";
 pub(crate) const DEADLINE: &str = "gleitzeit.deadline";
 /// What it is: [`SANDBOX`], [`RUN`] or [`OPERATOR`].
 pub(crate) const KIND: &str = "gleitzeit.kind";
+/// Which attempt to create a container it came of: a name may be taken by another of the same process's.
+pub(crate) const ATTEMPT: &str = "gleitzeit.attempt";
 /// What [`Hub::start`](plugin_api::Hub::start) made.
 pub(crate) const SANDBOX: &str = "sandbox";
 /// What a verb made and waits for.

@@ -172,8 +172,9 @@ impl Starter {
         let mut attempts = 1;
         loop {
             let name = format!("gleitzeit-{}", random_name());
-            let unfinished = Unfinished::new(engine, &name, &self.owner);
-            match self.ask(unfinished, name, body.clone()).await {
+            let mut body = body.clone();
+            let unfinished = Unfinished::new(engine, &name, &self.owner, &mut body);
+            match self.ask(unfinished, name, body).await {
                 // Somebody else's has the name.
                 Err(DockerError::Answer { status: 409, .. }) if attempts < NAMES => attempts += 1,
                 asked => return asked,

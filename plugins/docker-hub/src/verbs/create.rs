@@ -106,8 +106,8 @@ async fn make(
         .unwrap_or_else(|| format!("gleitzeit-{}", random_name()));
     let image = image::ensure(&call.engine, call.hub.host(), call.hub.config(), &create.image).await?;
     let is_podman = call.engine.report().await?.is_podman();
-    let body = body(call, create, &image.id, kind, &name, lifetime, is_podman)?;
-    let mut container = Unfinished::new(&call.engine, &name, call.hub.owner());
+    let mut body = body(call, create, &image.id, kind, &name, lifetime, is_podman)?;
+    let mut container = Unfinished::new(&call.engine, &name, call.hub.owner(), &mut body);
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let limit = call.hub.config().create_timeout.0;
     let asked = call.engine.client().create_container(Some(options), body);

@@ -12,6 +12,7 @@ use plugin_api::{Context, Hub, ResourceInstance};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// What it does with a request.
@@ -21,6 +22,8 @@ pub(crate) enum Answer {
     Json(u16, Value),
     /// Answers with a status and this text.
     Text(u16, &'static str),
+    /// Answers with status 200 and JSON, once there is a permit.
+    Held(Arc<Semaphore>, Value),
     /// Takes the request and says nothing, for ever.
     Hang,
     /// Hangs up.
@@ -145,6 +148,10 @@ async fn serve(stream: UnixStream, script: Script, requests: Arc<Mutex<Vec<Reque
         ),
         Some(Answer::Json(status, value)) => (status, value.to_string()),
         Some(Answer::Text(status, text)) => (status, text.to_owned()),
+        Some(Answer::Held(permits, value)) => {
+            permits.acquire().await.unwrap().forget();
+            (200, value.to_string())
+        }
         Some(Answer::Hang) => std::future::pending().await,
         Some(Answer::Close) => return,
         Some(Answer::Garbage) => {

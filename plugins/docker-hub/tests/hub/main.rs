@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // clippy knows tests, not what they share
 
 mod fake;
+mod image;
 mod manifest;
 mod probe;
 mod start;

@@ -1,21 +1,20 @@
 //! Starting boxes on engines that do not do what they are asked to.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use plugin_api::contract::error::Retry;
 use plugin_api::contract::outcome::Outcome;
+use plugin_api::hub::Progress;
 use plugin_api::testing::{Event, TestHost};
 use plugin_api::{Error, ErrorCode, Hub};
 use serde_json::{Value, json};
 
 use crate::fake::{Answer, FakeEngine, Fixture, Request, context, fixture, until};
 
-fn workload() -> Value {
+pub(crate) fn workload() -> Value {
     json!({ "command": ["/bin/run"], "image": "box", "user": "0:0", "capabilities": ["KILL"] })
 }
 
-async fn start(fixture: &Fixture) -> Error {
+pub(crate) async fn start(fixture: &Fixture) -> Error {
     fixture
         .hub
         .clone()
@@ -145,7 +144,7 @@ fn name(request: &Request) -> String {
 }
 
 #[tokio::test]
-async fn a_creation_that_is_never_answered_is_removed_by_its_name() {
+async fn a_creation_that_is_never_answered_is_found_by_its_name_and_removed() {
     let (fixture, fake) = (fixture(), FakeEngine::new());
     fixture.engine("engine", &fake);
     fake.on("POST", "/containers/create", Answer::Hang);
@@ -155,11 +154,12 @@ async fn a_creation_that_is_never_answered_is_removed_by_its_name() {
     // It was made after all, as its labels say.
     let asked = fake.requests("POST", "/containers/create")[0].clone();
     fake.on("GET", "/containers/gleitzeit-", made(&asked.body, |_| {}));
-    let name = name(&asked);
     until("it is removed", || {
-        !fake.requests("DELETE", &format!("/containers/{name}")).is_empty()
+        !fake.requests("DELETE", "/containers/cccc").is_empty()
     })
     .await;
+    let looked_at = &fake.requests("GET", "/containers/gleitzeit-")[0].path;
+    assert!(looked_at.contains(&name(&asked)), "{looked_at}");
 }
 
 #[tokio::test]
@@ -175,6 +175,47 @@ async fn a_container_that_had_the_name_before_is_not_removed() {
     })
     .await;
     assert!(fake.requests("DELETE", "/containers").is_empty());
+}
+
+#[tokio::test]
+async fn what_the_operator_of_the_same_host_has_under_the_name_is_not_removed() {
+    let (fixture, fake) = (fixture(), FakeEngine::new());
+    let engine = fixture.engine("engine", &fake);
+    fake.on("POST", "/containers/create", Answer::Hang);
+    let create = async || {
+        let (progress, _reports) = Progress::channel();
+        let arguments = json!({ "name": "db", "image": "box" });
+        let hub = fixture.hub.clone();
+        let verb = hub.control(
+            context(),
+            "create".to_owned(),
+            arguments,
+            Some(engine.clone()),
+            progress,
+        );
+        assert_eq!(verb.await.unwrap_err().code, ErrorCode::TIMEOUT);
+        fake.requests("POST", "/containers/create").pop().unwrap().body
+    };
+    // The one that is there came of the first attempt.
+    let first = create().await;
+    fake.on("GET", "/containers/db", made(&first, |_| {}));
+    until("the first is removed", || {
+        !fake.requests("DELETE", "/containers/cccc").is_empty()
+    })
+    .await;
+    let there = made(&first, |found| {
+        found["Id"] = json!("f".repeat(64));
+        found["Config"]["Labels"]["gleitzeit.attempt"] = json!("another");
+    });
+    fake.on("GET", "/containers/db", there);
+    let before = fake.requests("GET", "/containers/db").len();
+    let second = create().await;
+    assert_ne!(first["Labels"], second["Labels"]);
+    until("it is looked at for both attempts", || {
+        fake.requests("GET", "/containers/db").len() >= before + 3
+    })
+    .await;
+    assert!(fake.requests("DELETE", "/containers/ffff").is_empty());
 }
 
 #[tokio::test]
@@ -250,85 +291,6 @@ async fn where_directories_are_not_shared_standard_input_and_output_are_taken() 
 }
 
 #[tokio::test]
-async fn an_image_is_pulled_with_the_credentials_of_its_registry() {
-    let host = TestHost::new().with_secret("token", "s3cr?t>");
-    let config = json!({ "registries": { "registry.test": { "username": "me", "password": "token" } } });
-    let fixture = Fixture::new(host, config);
-    let fake = FakeEngine::new();
-    fixture.engine("engine", &fake);
-    fake.on(
-        "GET",
-        "/images/registry.test",
-        Answer::Json(404, json!({ "message": "No such image" })),
-    );
-    fake.on(
-        "POST",
-        "/images/create",
-        Answer::Text(
-            200,
-            "{\"status\":\"Pulling\"}\n{\"errorDetail\":{\"message\":\"denied\"},\"error\":\"denied\"}\n",
-        ),
-    );
-    let workload = json!({ "command": ["/bin/run"], "image": "registry.test/box" });
-    let error = fixture.hub.clone().start(context(), workload).await.unwrap_err();
-    assert_eq!(error.code, ErrorCode::UPSTREAM_ERROR);
-    assert!(
-        error.message.contains("denied") && !error.message.contains("s3cr"),
-        "{error}"
-    );
-    let request = &fake.requests("POST", "/images/create")[0];
-    assert!(
-        request.path.contains("registry.test%2Fbox%3Alatest"),
-        "{}",
-        request.path
-    );
-    let header = &request.headers["x-registry-auth"];
-    assert!(!header.contains(['+', '/']), "{header}");
-}
-
-#[tokio::test]
-async fn an_image_that_cannot_be_pulled_is_asked_for_less_and_less_and_what_to_do_is_said() {
-    let (fixture, fake) = (fixture(), FakeEngine::new());
-    fixture.engine("engine", &fake);
-    let absent = Answer::Json(404, json!({ "message": "No such image" }));
-    fake.on("GET", "/images/box/json", absent);
-    let broken = json!({ "message": "dial tcp: lookup registry: no such host" });
-    fake.on("POST", "/images/create", Answer::Json(500, broken));
-    let pulls = || fake.requests("POST", "/images/create").len();
-
-    let first = start(&fixture).await;
-    assert!(first.message.contains("no such host"), "{first}");
-    assert!(first.message.contains("tried again in 9s"), "{first}");
-    let hint = first.hint.unwrap();
-    for way_out in ["pull = \"never\"", "registries", "import"] {
-        assert!(hint.contains(way_out), "{hint}");
-    }
-    assert!(matches!(first.retry, Retry::After(_)), "{:?}", first.retry);
-    // A warm pool asks every so often, and callers with it.
-    for _ in 0..5 {
-        assert!(start(&fixture).await.message.contains("no such host"));
-    }
-    assert_eq!(pulls(), 1);
-
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(11)).await;
-    tokio::time::resume();
-    let second = start(&fixture).await;
-    assert_eq!(pulls(), 2);
-    assert!(second.message.contains("tried again in 19s"), "{second}");
-
-    // Once it is there, whoever brought it, there is no waiting.
-    fake.on(
-        "GET",
-        "/images/box/json",
-        Answer::Json(200, json!({ "Id": "sha256:1", "Config": {} })),
-    );
-    start(&fixture).await;
-    assert_eq!(fake.requests("POST", "/containers/create").len(), 1);
-    assert_eq!(pulls(), 2);
-}
-
-#[tokio::test]
 async fn a_share_of_a_processor_that_nothing_can_hold_to_is_refused_before_an_engine_is_asked() {
     let (fixture, fake) = (fixture(), FakeEngine::new());
     fixture.engine("engine", &fake);
@@ -350,7 +312,7 @@ async fn a_name_that_is_none_never_reaches_an_engine() {
         let error = fixture.hub.clone().start(context(), workload).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::VALIDATION, "{image}");
     }
-    let (progress, _reports) = plugin_api::hub::Progress::channel();
+    let (progress, _reports) = Progress::channel();
     let arguments = json!({ "container": "x/../../images/prune" });
     let verb = fixture
         .hub

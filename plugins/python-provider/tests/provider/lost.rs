@@ -124,6 +124,34 @@ async fn a_box_that_is_lost_in_the_middle_is_told_with_what_it_had_said() {
     );
 }
 
+/// The hub hears of the end of a box a little later than whoever talks to it.
+#[tokio::test(start_paused = true)]
+async fn a_box_that_ended_for_want_of_memory_is_no_fault_of_the_box() {
+    for (reason, outcome, error) in [
+        (
+            "the container ended (out of memory; exit code 137)",
+            "oom",
+            "the memory was used up",
+        ),
+        (
+            "somebody removed it",
+            "infrastructure",
+            "somebody removed it; the code may have run in part",
+        ),
+    ] {
+        let lost = False::new(hello(), |_| Vec::new(), After::HangsUp);
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            lost.host().fail_instance("box-1", reason);
+        };
+        let (done, ()) = tokio::join!(lost.execute(), later);
+        assert_eq!(done["outcome"], outcome, "{done:#}");
+        let told = done["error"].as_str().unwrap();
+        assert!(told.starts_with(error), "{told}");
+        assert_eq!(lost.host().outcomes(), [Outcome::StreamBroken]);
+    }
+}
+
 #[tokio::test]
 async fn nonsense_ends_the_run_and_the_box() {
     let deeds: [Deed; 11] = [

@@ -274,3 +274,17 @@ async fn a_batch_keeps_its_order_and_counts() {
     assert_eq!(results[1]["error"], "ZeroDivisionError: division by zero");
     assert_eq!(results[2]["error"], "`code` is required, or `file` with `files`");
 }
+
+/// As where the host was started by `nohup`.
+#[tokio::test]
+async fn what_the_host_ignores_is_not_ignored_by_the_code() {
+    let boxed = Boxed::hung_up();
+    let done = boxed
+        .execute("import os, signal\nos.kill(os.getpid(), signal.SIGHUP)")
+        .await;
+    assert_eq!(
+        (&done["outcome"], &done["signal"]),
+        (&json!("signal"), &json!("SIGHUP")),
+        "{done:#}"
+    );
+}

@@ -68,13 +68,18 @@ impl Runner {
     }
 
     fn within(directory: tempfile::TempDir, settings: Value) -> Self {
+        Self::of(directory, &Self::command(&settings))
+    }
+
+    /// The command that starts one with these settings besides the usual ones.
+    fn command(settings: &Value) -> Vec<String> {
         let mut config = json!({
             "uid": null, "gid": null, "work": null, "wipe": [], "preimport": [],
             "environment": { "PATH": "/usr/bin:/bin" }, "open_files": 256, "file_bytes": 32 << 20,
         });
         let fields = config.as_object_mut().unwrap();
         fields.extend(settings.as_object().unwrap().clone());
-        Self::of(directory, &runner::command("python3", &config))
+        runner::command("python3", &config)
     }
 
     /// The one that this command starts.
@@ -204,6 +209,13 @@ impl Boxed {
     /// As at the level `restricted`: code and supervisor are one user.
     pub(crate) fn alone() -> Self {
         Self::around(json!({}), Runner::in_scratch(json!({}), &json!({})))
+    }
+
+    /// A runner that was started with a signal ignored.
+    pub(crate) fn hung_up() -> Self {
+        let shell = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"].map(str::to_owned);
+        let command = [&shell[..], &Runner::command(&json!({}))].concat();
+        Self::around(json!({}), Runner::commanded(&command))
     }
 
     fn around(config: Value, runner: Runner) -> Self {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::python::Python;
+use crate::python::{Level, Python};
 
 cases! {
     f1_outputs_that_are_not_files,
@@ -14,6 +14,7 @@ cases! {
     x_sparse_files,
     x_code_beside_the_code,
     x_files_are_lossless,
+    x_whoever_hunts_the_collector,
 }
 
 const HOST_SECRET: &str = "root:";
@@ -240,4 +241,37 @@ async fn x_files_are_lossless(python: &Python) {
         (Some("Gg0KgP7/AA=="), &json!(7)),
         "{run:?}"
     );
+}
+
+/// In a session the code goes on while its files are collected by a process of its own user.
+async fn x_whoever_hunts_the_collector(python: &Python) {
+    let level = python.level.name();
+    let opened = python.host.call("python/open", json!({ "level": level })).await;
+    let session = opened["session"].clone();
+    let hunter = r"
+import os, signal
+mother = os.getpid()
+if os.fork() == 0:
+    while True:
+        for name in os.listdir('/proc'):
+            if name.isdigit() and int(name) not in (1, mother, os.getpid()):
+                for number in (signal.SIGSTOP, signal.SIGKILL):
+                    try: os.kill(int(name), number)
+                    except OSError: pass";
+    let run = json!({ "session": session, "code": hunter });
+    python.host.call("python/run", run).await;
+    for number in 0..15 {
+        let code = format!("open('file-{number}', 'w').write('mine')");
+        let run = json!({ "session": session, "code": code, "timeout": 5 });
+        let done = python.host.call("python/run", run).await;
+        let told = done["truncated"]["files"] == true;
+        let given = done["files"].as_array().is_some_and(|files| files.len() == 1);
+        assert!(given || told, "nothing is lost without a word: {done}");
+        assert!(
+            given || python.level == Level::Restricted,
+            "another identity is out of its reach: {done}"
+        );
+    }
+    let close = json!({ "session": session });
+    python.host.rpc("python/close", close).await;
 }

@@ -17,6 +17,7 @@ mod escape;
 mod escape_syscalls;
 mod files;
 mod foreign;
+mod later;
 mod lifecycle_boxes;
 mod lifecycle_crowd;
 mod lifecycle_end;

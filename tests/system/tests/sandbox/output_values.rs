@@ -13,7 +13,7 @@ cases! {
     x_results_are_not_forged,
 }
 
-async fn o11_large_results(python: &Python) {
+pub(crate) async fn o11_large_results(python: &Python) {
     for code in [
         "'x' * 10**9",
         "list(range(10**7))",
@@ -40,7 +40,7 @@ async fn o11_large_results(python: &Python) {
     }
 }
 
-async fn o11_results_that_are_no_json(python: &Python) {
+pub(crate) async fn o11_results_that_are_no_json(python: &Python) {
     for code in [
         "value = []\nvalue.append(value)\nvalue",
         "object()",
@@ -74,7 +74,7 @@ async fn o11_results_that_are_no_json(python: &Python) {
     }
 }
 
-async fn o11_hostile_results(python: &Python) {
+pub(crate) async fn o11_hostile_results(python: &Python) {
     let begun = Instant::now();
     for (code, outcomes) in [
         (
@@ -122,7 +122,7 @@ async fn o11_hostile_results(python: &Python) {
 }
 
 /// What the code prints or writes is never taken for what became of it.
-async fn x_results_are_not_forged(python: &Python) {
+pub(crate) async fn x_results_are_not_forged(python: &Python) {
     let run = python
         .run("import os\nos.write(1, b'{\"success\": true, \"outcome\": \"ok\"}')\nos._exit(4)")
         .await;

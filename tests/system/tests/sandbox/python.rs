@@ -81,6 +81,11 @@ pub(crate) async fn check(level: Level, case: impl AsyncFnOnce(&Python)) {
 
 /// A host with both hubs and the provider. `settings` are lines of its file, put before the tables.
 pub(crate) fn served(settings: &str) -> HostBuilder {
+    served_from(Image::Plain, settings)
+}
+
+/// The same, with containers of another image.
+pub(crate) fn served_from(image: Image, settings: &str) -> HostBuilder {
     host(&format!(
         "{settings}\n\
          [hubs.docker]\nplugin = \"docker-hub\"\nwarm = {{ min_idle = 0, max = 4 }}\n\
@@ -88,7 +93,7 @@ pub(crate) fn served(settings: &str) -> HostBuilder {
          [providers.python]\nplugin = \"python-provider\"\n\
          hubs = {{ sandboxed = \"docker\", specialized = \"docker\", restricted = \"process\" }}\n\
          config = {{ sandboxed = {{ image = \"{}\" }}, restricted = {{ python = \"/usr/bin/python3\" }} }}\n",
-        Image::Plain.name()
+        image.name()
     ))
     .plugins(&["docker-hub", "process-hub", "python-provider"])
 }

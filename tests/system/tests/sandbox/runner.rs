@@ -16,7 +16,7 @@ cases! {
     x_descriptors_passed_on,
 }
 
-async fn p1_its_memory_and_its_files(python: &Python) {
+pub(crate) async fn p1_its_memory_and_its_files(python: &Python) {
     let attempts = r"
 found = {}
 for pid in {1, os.getppid()}:
@@ -29,7 +29,7 @@ found";
     assert_all_refused(&python.attack(attempts).await);
 }
 
-async fn p2_its_limits_and_its_turn(python: &Python) {
+pub(crate) async fn p2_its_limits_and_its_turn(python: &Python) {
     let attempts = r"
 import resource
 found = {}
@@ -47,7 +47,7 @@ found";
     assert_all_refused(&python.attack(attempts).await);
 }
 
-async fn p3_its_life(python: &Python) {
+pub(crate) async fn p3_its_life(python: &Python) {
     for target in ["1", "os.getppid()", "-1", "0", "-os.getpgid(os.getppid())"] {
         let code = format!(
             "import os, signal\nfor number in (9, 19, 15, 6, 11):\n    try:\n        os.kill({target}, number)\n    except OSError:\n        pass\n'alive'"
@@ -59,7 +59,7 @@ async fn p3_its_life(python: &Python) {
 }
 
 /// A thousand on a quick machine; the box is the same one wherever uses are not counted out.
-async fn p4_a_thousand_runs_leave_nothing(python: &Python) {
+pub(crate) async fn p4_a_thousand_runs_leave_nothing(python: &Python) {
     let look = "import os\n[len(os.listdir('/proc/self/fd')), len([p for p in os.listdir('/proc') if p.isdigit()]), os.statvfs('.').f_ffree, os.statvfs('.').f_bavail]";
     let before = python.run(look).await.result().clone();
     let begun = std::time::Instant::now();
@@ -215,7 +215,7 @@ os.umask(0)
 }
 
 /// A descriptor hidden in a socket's queue stays alive without a process; the next run must find no such socket.
-async fn x_descriptors_passed_on(python: &Python) {
+pub(crate) async fn x_descriptors_passed_on(python: &Python) {
     let hide = r"
 one, two = socket.socketpair()
 own = os.open('/tmp', os.O_RDONLY)

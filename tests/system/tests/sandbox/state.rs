@@ -11,7 +11,7 @@ use crate::python::{Level, Python, served};
 
 cases! { s1_nothing_is_left, s2_a_session_remembers }
 
-async fn s1_nothing_is_left(python: &Python) {
+pub(crate) async fn s1_nothing_is_left(python: &Python) {
     let leave = r"
 import os, sys, threading, time
 for folder in ('.', '/tmp', '/dev/shm', '/var/tmp', os.path.expanduser('~')):
@@ -38,7 +38,7 @@ builtins.left = True
     );
 }
 
-async fn s2_a_session_remembers(python: &Python) {
+pub(crate) async fn s2_a_session_remembers(python: &Python) {
     let session = python
         .host
         .call("python/open", json!({ "level": python.level.name() }))

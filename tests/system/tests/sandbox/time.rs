@@ -38,7 +38,7 @@ async fn ends(python: &Python, code: &str) -> Run {
     run
 }
 
-async fn t1_a_busy_loop(python: &Python) {
+pub(crate) async fn t1_a_busy_loop(python: &Python) {
     let run = ends(python, "print('begun', flush=True)\nwhile True:\n    pass").await;
     assert_eq!(
         (run.stdout(), &run.0["success"]),
@@ -66,7 +66,7 @@ async fn t3_every_exception_caught(python: &Python) {
 }
 
 /// The survey after it would see the daemon among the neighbours, and its file.
-async fn t4_a_daemon(python: &Python) {
+pub(crate) async fn t4_a_daemon(python: &Python) {
     let code = r"
 import os, signal, time, sys
 if os.fork() == 0:
@@ -93,7 +93,7 @@ async fn t5_an_heir_of_the_output(python: &Python) {
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
-async fn t7_ends_that_hang(python: &Python) {
+pub(crate) async fn t7_ends_that_hang(python: &Python) {
     for code in [
         "import threading, time\nthreading.Thread(target=time.sleep, args=(1e9,)).start()",
         "import atexit, time\natexit.register(time.sleep, 1e9)",
@@ -151,7 +151,7 @@ async fn t8_collecting_is_bounded(python: &Python) {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
-async fn t10_a_clean_interpreter_after_a_timeout(python: &Python) {
+pub(crate) async fn t10_a_clean_interpreter_after_a_timeout(python: &Python) {
     ends(
         python,
         "import builtins, json\nbuiltins.print = None\njson.dumps = None\nwhile True:\n    pass",

@@ -25,7 +25,7 @@ async fn until_one_waits(python: &Python) {
     panic!("in two hundred runs {expected} should have waited");
 }
 
-async fn x_it_is_closed_to_the_code(python: &Python) {
+pub(crate) async fn x_it_is_closed_to_the_code(python: &Python) {
     until_one_waits(python).await;
     let attempts = format!(
         r"{OTHERS}import resource
@@ -47,7 +47,7 @@ found"
     assert_all_refused(&python.attack(&attempts).await);
 }
 
-async fn x_it_hides_nobody(python: &Python) {
+pub(crate) async fn x_it_hides_nobody(python: &Python) {
     until_one_waits(python).await;
     let code = "import os, signal, time\nfor _ in range(5):\n    if os.fork() == 0:\n        os.setsid()\n        for number in range(1, 32):\n            if number not in (9, 19): signal.signal(number, signal.SIG_IGN)\n        if os.fork() == 0:\n            os.closerange(0, 256)\n            while True: time.sleep(600)\n        os._exit(0)\n'left'";
     assert_eq!(python.run(code).await.result(), "left");
@@ -56,7 +56,7 @@ async fn x_it_hides_nobody(python: &Python) {
 }
 
 /// What it will do once its turn has come is prepared by the run before.
-async fn x_it_finds_its_place_whatever_was_done_to_it(python: &Python) {
+pub(crate) async fn x_it_finds_its_place_whatever_was_done_to_it(python: &Python) {
     until_one_waits(python).await;
     for code in [
         "import os\nos.chdir('/')\nos.rmdir('/tmp/work')\nos.symlink('/', '/tmp/work')",

@@ -103,6 +103,47 @@ async fn who_would_be_gone_before_the_next_try_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_would_be_gone_before_the_hub_tries_again_is_told_at_once_and_for_how_long() {
+    let warm = warm(settings(0, 8)).await;
+    let rest = Duration::from_secs(300);
+    let pull =
+        Error::instance(ErrorCode::UPSTREAM_ERROR, "it is tried again in 5m").retry(Retry::After(rest));
+    warm.engine.fails(&spec("x"), Some(pull));
+    let asked = tokio::time::Instant::now();
+    let told = error(warm.ask("a", patient(30.0)).await.unwrap_err());
+    assert!(
+        asked.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert_eq!(told.retry, Retry::After(rest));
+    // And so is who comes while it rests.
+    pass(0.5).await;
+    let told = error(warm.ask("b", patient(30.0)).await.unwrap_err());
+    assert_eq!(
+        (warm.engine.started(), told.message.as_str()),
+        (1, "it is tried again in 5m")
+    );
+    assert!(told.retry_after().unwrap() > rest - Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_seat_in_vain_is_not_told_of_failures_from_before() {
+    let warm = warm(settings(0, 1)).await;
+    warm.engine.fails(&spec("x"), Some(no_engine()));
+    error(warm.ask("a", patient(0.5)).await.unwrap_err());
+    warm.engine.fails(&spec("x"), None);
+    let held = warm.lease("b", "y").await;
+    pass(20.0).await;
+    let refusal = warm.ask("a", patient(3.0)).await.unwrap_err();
+    assert!(
+        matches!(refusal, Refusal::QueueTimeout { waited } if waited.as_secs() == 3),
+        "{refusal:?}"
+    );
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_is_tried_for_all_who_wait_and_nothing_is_hammered() {
     let warm = warm(settings(1, 8)).await;
     warm.engine.fails(&spec("x"), Some(no_engine()));
