@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use plugin_api::contract::time::Tick;
+
 use super::discard::Reason;
 use super::share::{PAUSE, Shares};
 use super::shelf::Resource;
+use super::shelves::Shelves;
 use super::specification::Specification;
 use super::stock::Chores;
 use super::want::Wish;
@@ -34,6 +37,7 @@ impl Core {
         let mut spoken_for = 0;
         let mut promised: HashMap<*const Specification, u32> = HashMap::new();
         let mut refused: Vec<&str> = Vec::new();
+        let mut sought = None;
         for wish in &waiting {
             let specification = &wish.want.specification;
             let principal = &wish.want.principal;
@@ -71,10 +75,10 @@ impl Core {
                 if refused.contains(&&**principal) {
                     continue;
                 }
+                let sought = sought.get_or_insert_with(|| sought_by(&waiting, &shelves, now));
                 let evicted = shelves.evict(seats.min_idle(), |resource| {
-                    let suits = |other: &&Wish| other.want.is_suited_by(resource, now);
-                    !given.contains(&resource.slot.key)
-                        && shares.yields(resource, waiting.iter().any(suits), wish, now)
+                    let key = resource.slot.key;
+                    !given.contains(&key) && shares.yields(resource, sought.contains(&key), wish, now)
                 });
                 let Some(resource) = evicted else {
                     refused.push(principal);
@@ -107,4 +111,12 @@ impl Core {
             shelf.wanted(&wish.want.principal, self.settings.warm.idle_timeout, now);
         }
     }
+}
+
+/// The idle ones that would do for somebody who waits.
+fn sought_by(waiting: &[&Wish], shelves: &Shelves, now: Tick) -> HashSet<u64> {
+    let idle = shelves.iter().flat_map(|shelf| &shelf.idle);
+    idle.filter(|resource| waiting.iter().any(|wish| wish.want.is_suited_by(resource, now)))
+        .map(|resource| resource.slot.key)
+        .collect()
 }
