@@ -10,6 +10,8 @@ use bytes::Bytes;
 pub(super) struct Budget {
     used: AtomicU64,
     limit: u64,
+    /// What is held of this one is held of that one as well.
+    whole: Option<Arc<Budget>>,
 }
 
 impl Budget {
@@ -17,6 +19,16 @@ impl Budget {
         Arc::new(Self {
             used: AtomicU64::new(0),
             limit,
+            whole: None,
+        })
+    }
+
+    /// So much of it at most, for one of those who share it.
+    pub(super) fn part(self: &Arc<Self>, limit: u64) -> Arc<Self> {
+        Arc::new(Self {
+            used: AtomicU64::new(0),
+            limit,
+            whole: Some(self.clone()),
         })
     }
 
@@ -41,6 +53,23 @@ impl Budget {
     pub(super) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
+
+    fn take(&self, bytes: u64) -> bool {
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before.saturating_add(bytes) <= self.limit
+            && self.whole.as_ref().is_none_or(|whole| whole.take(bytes));
+        if !fits {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.give_back(bytes);
+        }
+    }
 }
 
 /// One holder's part of the budget, given back on drop.
@@ -53,13 +82,11 @@ pub(super) struct Share {
 impl Share {
     /// Takes so many bytes more; `false` when they are not to be had.
     pub(super) fn grow(&mut self, bytes: u64) -> bool {
-        let before = self.budget.used.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > self.budget.limit {
-            self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
+        let taken = self.budget.take(bytes);
+        if taken {
+            self.held += bytes;
         }
-        self.held += bytes;
-        true
+        taken
     }
 
     /// The bytes, which hold the share for as long as any part of them lives: also while a retry may still
@@ -71,7 +98,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.held, Ordering::Relaxed);
+        self.budget.give_back(self.held);
     }
 }
 
@@ -112,6 +139,18 @@ mod tests {
         assert_eq!((budget.used(), &part[..]), (5, b"e".as_slice()));
         drop(part);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_part_is_bounded_by_itself_and_by_the_whole() {
+        let whole = Budget::new(10);
+        let (first, second) = (whole.part(6), whole.part(6));
+        let (mut one, mut other) = (first.share(), second.share());
+        assert!(one.grow(6) && !one.grow(1));
+        assert!(!other.grow(5) && other.grow(4));
+        assert_eq!((first.used(), second.used(), whole.used()), (6, 4, 10));
+        drop(one);
+        assert_eq!((first.used(), whole.used()), (0, 4));
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl<B: Backend> Exchange<'_, B> {
                 })
                 .await?;
                 self.waited = instances.map(|instances| reading + instances);
-                let share = self.share_for(B::in_memory(response.body()))?;
+                let share = share_for(principal, B::in_memory(response.body()))?;
                 Ok(response.map(|body| Content::Backend { body, share }))
             }
             Target::Own(Own::Events) => {
@@ -160,16 +160,16 @@ impl<B: Backend> Exchange<'_, B> {
             }
         }
     }
+}
 
-    /// A share of the budget for an answer that is in memory already.
-    fn share_for(&self, bytes: usize) -> Result<Option<Share>, Error> {
-        if bytes <= body::SMALL {
-            return Ok(None);
-        }
-        let mut share = self.lane.site.answers.share();
-        match share.grow(bytes as u64) {
-            true => Ok(Some(share)),
-            false => Err(held::full()),
-        }
+/// A share of the caller's budget for an answer that is in memory already.
+fn share_for(principal: &Principal, bytes: usize) -> Result<Option<Share>, Error> {
+    if bytes <= body::SMALL {
+        return Ok(None);
+    }
+    let mut share = principal.answers.share();
+    match share.grow(bytes as u64) {
+        true => Ok(Some(share)),
+        false => Err(held::full()),
     }
 }

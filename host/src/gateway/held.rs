@@ -59,7 +59,7 @@ pub(super) fn full() -> Error {
     Error::new(
         ErrorCode::TOO_LARGE,
         Fault::Host,
-        "there is an answer, but those that clients have not read yet fill the memory set aside for answers",
+        "there is an answer, but those that have not been read yet fill the memory set aside for answers, or the half of it that one key may have",
     )
     .hint("the request was carried out, and would be once more if it were sent again; ask for less, or for a stream. The operator can raise `[host.limits] buffered_answer_bytes`")
 }

@@ -9,6 +9,7 @@ use plugin_api::{Error, ErrorCode, Fault};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use super::budget::Budget;
 use super::slots::Slots;
 use crate::config::secrets::SHORTEST_KEY;
 use crate::config::settings::KeySettings;
@@ -23,6 +24,8 @@ pub(super) struct Principal {
     pub by_key: bool,
     /// Its own limit, besides everyone's.
     pub slots: Option<Arc<Slots>>,
+    /// Where its answers count until it has read them.
+    pub answers: Arc<Budget>,
 }
 
 /// All keys, as hashes: the keys themselves are forgotten after start.
@@ -33,11 +36,12 @@ pub(super) struct KeyRing {
 }
 
 impl KeyRing {
-    /// Reads every key from its source. No keys: everyone is let in, as anonymous administrator.
+    /// Reads every key from its source. No keys: everyone is let in, as anonymous administrator. Of the budget for
+    /// `answers` one of several keys may have half, so that whoever reads none of his leaves room for the others.
     ///
     /// # Errors
     /// A source cannot be read, is readable by others, or holds a key that is too short or used twice.
-    pub(super) fn read(settings: &[KeySettings]) -> Result<Self, Error> {
+    pub(super) fn read(settings: &[KeySettings], answers: &Arc<Budget>) -> Result<Self, Error> {
         let mut keys: Vec<([u8; 32], Principal)> = Vec::with_capacity(settings.len());
         for key in settings {
             let secret = crate::config::secrets::read(&key.source)
@@ -61,6 +65,10 @@ impl KeyRing {
                 max_priority: key.max_priority,
                 by_key: true,
                 slots: key.max_concurrent.map(|limit| Slots::new(limit as usize)),
+                answers: match settings.len() {
+                    1 => answers.clone(),
+                    _ => answers.part(answers.limit() / 2),
+                },
             };
             keys.push((digest, principal));
         }
@@ -70,6 +78,7 @@ impl KeyRing {
             max_priority: Priority::Urgent,
             by_key: false,
             slots: None,
+            answers: answers.clone(),
         };
         Ok(Self { keys, anonymous })
     }

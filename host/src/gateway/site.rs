@@ -47,14 +47,15 @@ impl<B: Backend> Site<B> {
     /// A key cannot be read.
     pub(super) fn new(settings: &HostSettings, backend: B, admin: Arc<dyn Admin>) -> Result<Self, Error> {
         let limits = settings.limits.clone();
+        let answers = Budget::new(limits.buffered_answer_bytes);
         Ok(Self {
             backend,
             admin,
-            keys: KeyRing::read(&settings.keys)?,
+            keys: KeyRing::read(&settings.keys, &answers)?,
             origins: Origins::new(&settings.allowed_hosts, &settings.allowed_origins),
             slots: Slots::new(limits.concurrent),
             budget: Budget::new(limits.buffered_bytes),
-            answers: Budget::new(limits.buffered_answer_bytes),
+            answers,
             metrics: Arc::default(),
             loopback: settings.listen.ip().is_loopback(),
             closing: CancellationToken::new(),

@@ -179,7 +179,7 @@ pub struct Limits {
     #[serde(with = "size")]
     #[schemars(with = "SizeText")]
     pub batch_answer_bytes: u64,
-    /// All whole answers held at once, until their clients have read them.
+    /// All whole answers held at once, until their clients have read them. Where there are several keys, one may have half.
     #[serde(with = "size")]
     #[schemars(with = "SizeText")]
     pub buffered_answer_bytes: u64,

@@ -31,7 +31,11 @@ fn key(name: &str, file: &tempfile::NamedTempFile, admin: bool) -> KeySettings {
 
 fn ring() -> KeyRing {
     let (alice, root) = (file(ALICE), file(ROOT));
-    KeyRing::read(&[key("alice", &alice, false), key("root", &root, true)]).unwrap()
+    KeyRing::read(
+        &[key("alice", &alice, false), key("root", &root, true)],
+        &Budget::new(0),
+    )
+    .unwrap()
 }
 
 fn headers(name: &'static str, value: &str) -> HeaderMap {
@@ -43,7 +47,7 @@ fn headers(name: &'static str, value: &str) -> HeaderMap {
 
 #[test]
 fn without_keys_everyone_is_the_anonymous_administrator() {
-    let ring = KeyRing::read(&[]).unwrap();
+    let ring = KeyRing::read(&[], &Budget::new(0)).unwrap();
     let principal = ring.identify(&HeaderMap::new()).unwrap();
     assert_eq!(
         (&*principal.name, principal.admin, principal.by_key),
@@ -82,7 +86,7 @@ fn no_key_a_wrong_key_and_a_near_miss_are_refused_without_being_repeated() {
 #[test]
 fn a_short_key_is_refused_at_start() {
     let short = file("secret");
-    let error = KeyRing::read(&[key("alice", &short, false)]).unwrap_err();
+    let error = KeyRing::read(&[key("alice", &short, false)], &Budget::new(0)).unwrap_err();
     assert_eq!(error.code, ErrorCode::CONFIGURATION);
     assert!(
         error.message.contains("`alice`") && error.message.contains("16"),
@@ -93,7 +97,11 @@ fn a_short_key_is_refused_at_start() {
 #[test]
 fn the_same_key_for_two_callers_is_refused_at_start() {
     let same = file(ALICE);
-    let error = KeyRing::read(&[key("alice", &same, false), key("bob", &same, false)]).unwrap_err();
+    let error = KeyRing::read(
+        &[key("alice", &same, false), key("bob", &same, false)],
+        &Budget::new(0),
+    )
+    .unwrap_err();
     assert!(
         error.message.contains("`bob`") && error.message.contains("`alice`"),
         "{error}"

@@ -29,10 +29,13 @@ const NULL: Bytes = Bytes::from_static(b"null");
 
 /// The answer to a request that wants events. It begins at once, before the method has been heard of, so that
 /// waiting in a queue or for a model to load does not look like silence.
-pub(super) fn answer<B: Backend>(caller: Caller<B>, request: Request) -> Response<Content<B::Body>> {
+pub(super) fn answer<B: Backend>(
+    caller: Caller<B>,
+    request: Request,
+    holding: Holding,
+) -> Response<Content<B::Body>> {
     let every = caller.lane().site.keep_alive;
     let id = request.id.clone().unwrap_or(Id::NULL);
-    let holding = Holding::single(&caller.lane().site.answers);
     let items = async move { caller.open(&request).await }.flatten_stream();
     let mut response = Response::new(Content::Events {
         events: events(id, items.boxed(), holding, every),

@@ -59,11 +59,11 @@ pub(super) async fn answer<B: Backend>(
                     "application/json",
                     reply::failure(&id, &error),
                 )),
-                Message::Request(request) if request.id.is_some() && wants_events(&request, headers) => {
-                    Ok(events::answer(caller, request))
-                }
+                Message::Request(request) if request.id.is_some() && wants_events(&request, headers) => Ok(
+                    events::answer(caller, request, Holding::single(&principal.answers)),
+                ),
                 message => {
-                    let holding = Holding::single(&lane.site.answers);
+                    let holding = Holding::single(&principal.answers);
                     Ok(whole(one(&caller, message, &holding).await))
                 }
             }
@@ -86,7 +86,7 @@ async fn batch<B: Backend>(
     caller: &call::Caller<B>,
     messages: Vec<Message>,
 ) -> Option<Vec<Bytes>> {
-    let holding = Holding::batch(&lane.site.answers, lane.site.limits.batch_answer_bytes);
+    let holding = Holding::batch(&principal.answers, lane.site.limits.batch_answer_bytes);
     let slots: Vec<_> = (1..LANES.min(messages.len()))
         .map_while(|_| admit::room(&lane.site, principal).ok())
         .collect();

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::fake::LONG;
-use super::support::{Client, Server, call, eventually, gateway_with, rpc_request};
+use super::support::{
+    ADMIN, Client, Server, USER, call, eventually, gateway_with, gateway_with_keys_and, rpc_request,
+};
 use crate::config::settings::Limits;
 
 /// A request whose result is as long as this.
@@ -102,6 +104,27 @@ async fn an_answer_counts_until_its_client_has_read_it() {
         eventually("it is let go", || server.held_answers() == 0).await;
     }
     server.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn who_reads_none_of_his_answers_fills_his_half_and_no_more() {
+    let server = gateway_with_keys_and(Limits {
+        buffered_answer_bytes: LONG as u64 * 3,
+        ..Limits::default()
+    })
+    .await;
+    let of = |key: &str| {
+        let key = format!("authorization: Bearer {key}\r\n");
+        rpc_request(&key, &call(1, "fake/long").to_string())
+    };
+    let first = holder(&server, &of(ADMIN)).await;
+    let second = server.ask(&of(ADMIN)).await.json();
+    let message = second["error"]["message"].as_str().unwrap();
+    assert!(message.contains("half of it that one key may have"), "{message}");
+    assert!(server.ask(&of(USER)).await.body.len() >= LONG);
+    drop(first);
+    eventually("it is let go", || server.held_answers() == 0).await;
+    assert!(server.ask(&of(ADMIN)).await.body.len() >= LONG);
 }
 
 #[tokio::test]

@@ -50,6 +50,11 @@ pub(super) async fn gateway_with(limits: Limits) -> Server {
 
 /// A gateway that wants keys: [`USER`], one request at a time, and [`ADMIN`].
 pub(super) async fn gateway_with_keys() -> Server {
+    gateway_with_keys_and(Limits::default()).await
+}
+
+/// The same, with these limits.
+pub(super) async fn gateway_with_keys_and(limits: Limits) -> Server {
     let key = |name: &str, secret: &str, admin, max_concurrent| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         write!(file, "{secret}").unwrap();
@@ -66,7 +71,7 @@ pub(super) async fn gateway_with_keys() -> Server {
     };
     let (user, _user) = key("user", USER, false, Some(1));
     let (admin, _admin) = key("admin", ADMIN, true, None);
-    let mut settings = settings(Limits::default());
+    let mut settings = settings(limits);
     settings.keys = vec![user, admin];
     Server::start(settings).await
 }
