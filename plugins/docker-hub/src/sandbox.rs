@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use parking_lot::Mutex;
 use plugin_api::Host;
+use plugin_api::contract::workload::OUT_OF_MEMORY;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -197,7 +198,7 @@ impl Sandboxes {
             boxes.known.lock().ending.remove(&sandbox.container);
             if is_memory {
                 // In the words of every hub that starts boxes, and first.
-                boxes.tell(&sandbox, &format!("out of memory; {reason}"));
+                boxes.tell(&sandbox, &format!("{OUT_OF_MEMORY}; {reason}"));
             } else {
                 boxes.tell(&sandbox, &reason);
             }

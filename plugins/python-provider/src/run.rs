@@ -24,7 +24,7 @@ const PROMPT: Duration = Duration::from_secs(4);
 /// How long a run that nobody wants any more may take to end cleanly.
 const PARTING: Duration = Duration::from_secs(2);
 /// How long the hub may take to hear why a box has ended, and how often it is asked.
-const HEARSAY: Duration = Duration::from_millis(1500);
+const HEARSAY: Duration = Duration::from_millis(2500);
 const LOOK: Duration = Duration::from_millis(20);
 /// So many boxes are tried that turn out to be dead before anything was sent to them.
 const ATTEMPTS: usize = 3;

@@ -17,6 +17,9 @@ use crate::engine::Report;
 use crate::engine::report::Cgroups;
 use crate::error::DockerError;
 
+/// How many files `/dev/shm` holds, as in the boxes of processes.
+const SHARED_FILES: u64 = 1024;
+
 /// The least memory an engine accepts.
 pub(crate) const LEAST_MEMORY: u64 = 6 << 20;
 
@@ -143,6 +146,10 @@ fn host(workload: &Workload, here: &Circumstances<'_>) -> Result<HostConfig, Doc
             "the engine does not count swap, so that memory would not be limited; boot with swapaccount=1, or turn swap off",
         );
     }
+    let shared_memory = limits
+        .shared_memory_bytes
+        .unwrap_or(here.limits.shared_memory.0)
+        .max(1 << 12);
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let ulimit = |name: &str, limit: u64| ResourcesUlimits {
         name: Some(name.to_owned()),
@@ -159,7 +166,7 @@ fn host(workload: &Workload, here: &Circumstances<'_>) -> Result<HostConfig, Doc
         ]),
         privileged: Some(false),
         readonly_rootfs: Some(true),
-        tmpfs: Some(scratch(workload)),
+        tmpfs: Some(scratch(workload, shared_memory)),
         mounts: Some(mounts(workload, here)?),
         memory: Some(whole(memory)),
         memory_swap: here.report.swap_limit.then_some(whole(memory)),
@@ -171,12 +178,7 @@ fn host(workload: &Workload, here: &Circumstances<'_>) -> Result<HostConfig, Doc
             ulimit("fsize", limits.file_bytes.unwrap_or(here.limits.file.0)),
             ulimit("nofile", limits.open_files.unwrap_or(here.limits.open_files)),
         ]),
-        shm_size: Some(whole(
-            limits
-                .shared_memory_bytes
-                .unwrap_or(here.limits.shared_memory.0)
-                .max(1 << 12),
-        )),
+        shm_size: Some(whole(shared_memory)),
         ipc_mode: Some("private".to_owned()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         network_mode: Some(match &workload.network {
@@ -195,15 +197,23 @@ fn host(workload: &Workload, here: &Circumstances<'_>) -> Result<HostConfig, Doc
     })
 }
 
-fn scratch(workload: &Workload) -> HashMap<String, String> {
-    let options = workload.scratch.iter().map(|scratch| {
-        let options = format!(
-            "rw,nosuid,nodev,noexec,size={},nr_inodes={},mode={:o}",
-            scratch.bytes, scratch.files, scratch.mode
-        );
-        (scratch.path.clone(), options)
+/// What may be written. The engine's own `/dev/shm` holds any number of files, each of which takes memory that is no
+/// process's: one with a number takes its place.
+fn scratch(workload: &Workload, shared_memory: u64) -> HashMap<String, String> {
+    let options = |bytes: u64, files: u64, mode: u32| {
+        format!("rw,nosuid,nodev,noexec,size={bytes},nr_inodes={files},mode={mode:o}")
+    };
+    let shared = (
+        "/dev/shm".to_owned(),
+        options(shared_memory, SHARED_FILES, 0o1777),
+    );
+    let asked = workload.scratch.iter().map(|scratch| {
+        (
+            scratch.path.clone(),
+            options(scratch.bytes, scratch.files, scratch.mode),
+        )
     });
-    options.collect()
+    [shared].into_iter().chain(asked).collect()
 }
 
 fn mounts(workload: &Workload, here: &Circumstances<'_>) -> Result<Vec<Mount>, DockerError> {

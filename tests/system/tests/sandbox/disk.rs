@@ -10,6 +10,7 @@ cases! {
     d4_enormous_files,
     d5_shared_memory,
     x_watching_the_system,
+    x_names_in_shared_memory,
 }
 
 async fn d1_places_of_the_system(python: &Python) {
@@ -142,4 +143,11 @@ time.sleep(1)
     drop(over);
     assert_eq!(found, json!([true, "b''"]));
     assert!(happening.await.unwrap() > 20, "too little happened to be seen");
+}
+
+/// Empty files hold no bytes that a size would count, and memory all the same.
+async fn x_names_in_shared_memory(python: &Python) {
+    let code = "import os\nmade = 0\ntry:\n    while made < 20000:\n        open('/dev/shm/' + str(made).rjust(250, 'x'), 'w').close()\n        made += 1\nexcept OSError as error:\n    why = error.errno\n[made < 20000, why]";
+    let run = python.execute(json!({ "code": code, "timeout": 20 })).await;
+    assert_eq!(run.result(), &json!([true, 28]), "{run:?}");
 }
