@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use tracing::Level;
 
-use super::{Event, TestHost};
+use super::{Event, Handler, TestHost};
 use crate::abi::client::Log;
 use crate::abi::wire::log::LogRecord;
 use crate::contract::outcome::Outcome;
@@ -18,6 +18,16 @@ use crate::host::{
 use crate::{ByteStream, Context, Error, ErrorCode, Fault, ResourceInstance};
 
 impl TestHost {
+    /// What the script answers to a method of another provider, if it has a word on it.
+    fn called<T>(&self, handler: Option<Handler<Value, T>>, method: &str, params: Value) -> Result<T, Error> {
+        let answer = handler.ok_or_else(|| unscripted(method))?(&params);
+        self.remember(Event::Called {
+            method: method.to_owned(),
+            params,
+        });
+        answer
+    }
+
     fn fitting(
         &self,
         requirement: &Requirement,
@@ -135,18 +145,8 @@ impl Services for TestHost {
         params: Value,
     ) -> BoxFuture<'a, Result<Value, Error>> {
         Box::pin(async move {
-            let handler = self
-                .state()
-                .calls
-                .get(method)
-                .cloned()
-                .ok_or_else(|| unscripted(method))?;
-            let answer = handler(&params);
-            self.remember(Event::Called {
-                method: method.to_owned(),
-                params,
-            });
-            answer
+            let handler = self.state().calls.get(method).cloned();
+            self.called(handler, method, params)
         })
     }
 
@@ -157,18 +157,8 @@ impl Services for TestHost {
         params: Value,
     ) -> BoxFuture<'a, Result<ByteStream, Error>> {
         Box::pin(async move {
-            let handler = self
-                .state()
-                .opens
-                .get(method)
-                .cloned()
-                .ok_or_else(|| unscripted(method))?;
-            let answer = handler(&params);
-            self.remember(Event::Called {
-                method: method.to_owned(),
-                params,
-            });
-            answer.map(chunks)
+            let handler = self.state().opens.get(method).cloned();
+            self.called(handler, method, params).map(chunks)
         })
     }
 
